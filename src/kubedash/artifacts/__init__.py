@@ -1,0 +1,1 @@
+"""What a manifest means: pure decisions over the values of `kubedash.oci`."""

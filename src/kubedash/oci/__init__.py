@@ -1,0 +1,1 @@
+"""The OCI and Docker specifications as values: pure, no input or output."""
