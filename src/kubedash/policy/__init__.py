@@ -1,0 +1,1 @@
+"""Pure decisions: who may do what, how fresh a picture is."""

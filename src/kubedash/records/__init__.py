@@ -1,0 +1,69 @@
+"""The frozen records that layers hand each other.
+
+Their field names are those of the REST API (docs/reference/api.md): pages, API and
+command line show the same values. Times are aware and in UTC, sizes are bytes,
+digests are full. `None` means "not known", never zero or empty.
+"""
+
+from kubedash.records.base import Page, Record, encode_json
+from kubedash.records.images import (
+    Attachment,
+    Child,
+    ConfigView,
+    Healthcheck,
+    Image,
+    LabelView,
+    LayerView,
+    ManifestRecord,
+    TagRow,
+)
+from kubedash.records.jobs import Job, JobState, Progress
+from kubedash.records.people import AuditEntry, CreatedToken, CreatedUser, Role, Token, User
+from kubedash.records.queries import RepositoryQuery, SearchHit, TagQuery
+from kubedash.records.registries import (
+    Freshness,
+    Namespace,
+    Registry,
+    RegistryConnection,
+    RegistrySecrets,
+    RegistrySettings,
+    RegistryStatus,
+    Repository,
+    SyncState,
+)
+
+__all__ = [
+    "Attachment",
+    "AuditEntry",
+    "Child",
+    "ConfigView",
+    "CreatedToken",
+    "CreatedUser",
+    "Freshness",
+    "Healthcheck",
+    "Image",
+    "Job",
+    "JobState",
+    "LabelView",
+    "LayerView",
+    "ManifestRecord",
+    "Namespace",
+    "Page",
+    "Progress",
+    "Record",
+    "Registry",
+    "RegistryConnection",
+    "RegistrySecrets",
+    "RegistrySettings",
+    "RegistryStatus",
+    "Repository",
+    "RepositoryQuery",
+    "Role",
+    "SearchHit",
+    "SyncState",
+    "TagQuery",
+    "TagRow",
+    "Token",
+    "User",
+    "encode_json",
+]
