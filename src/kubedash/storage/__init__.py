@@ -1,0 +1,1 @@
+"""Remembering: the index on SQLite or PostgreSQL."""

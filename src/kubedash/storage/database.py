@@ -1,0 +1,299 @@
+"""The one door to the database: SQLite by default, PostgreSQL by its address.
+
+SQLite runs in WAL with several readers beside one writer; a write takes the lock at
+its first statement (BEGIN IMMEDIATE), because a read that turns into a write would
+fail where another writer came between. Read and write sessions are different types,
+and the database itself refuses to write through a reader. Pages mostly read, so reading
+takes the shortest way: plain connections in a few threads, one hop a query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Final, Protocol, Self, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, text
+from sqlalchemy.engine import URL, Row
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.sql import ClauseElement, Executable
+
+from kubedash.errors import Conflict, InvalidInput, Unavailable
+from kubedash.storage.prepared import execute_many
+from kubedash.storage.readers import Readers
+
+READERS: Final = 4
+POSTGRESQL_WRITERS: Final = 8
+POOL_TIMEOUT: Final = 30.0
+_BUSY_MILLISECONDS: Final = 30_000
+_CACHE_KIBIBYTES: Final = 16_384
+_SQLITE_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+    f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}",
+    "PRAGMA temp_store = MEMORY",
+)
+_POSTGRESQL_SETTINGS: Final = ("SET jit = off", "SET plan_cache_mode = force_custom_plan")
+"""Compiling costs more than these queries; a plan made for any pattern is a bad plan for one."""
+_SQLITE_CONNECTION: Final = {"timeout": _BUSY_MILLISECONDS / 1000, "isolation_level": None}
+_POSTGRESQL_CONNECTION: Final = {"connect_timeout": 10}
+_UPGRADE_LOCK: Final = 0x6B64_6173_68
+"""Any number, as long as it stays this one."""
+Values = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """Does a piece of work with the connection of a session, wherever that lives."""
+
+    def __call__(self, work: Callable[[Connection], T], /) -> Awaitable[T]: ...
+
+
+class ReadSession:
+    """Reads within one transaction: several queries see one picture."""
+
+    def __init__(self, dialect: str, run: Runner) -> None:
+        self.dialect = dialect
+        """`sqlite` or `postgresql`."""
+        self._run = run
+
+    async def rows(self, statement: Executable, values: Values | None = None) -> Sequence[Row[Any]]:
+        return await self._run(lambda connection: connection.execute(statement, values).fetchall())
+
+    async def each(self, *statements: Executable, values: Values | None = None) -> Sequence[Sequence[Row[Any]]]:
+        """The rows of several statements with the same values, in one round."""
+        return await self._run(
+            lambda connection: [connection.execute(statement, values).fetchall() for statement in statements]
+        )
+
+    async def first(self, statement: Executable, values: Values | None = None) -> Row[Any] | None:
+        return await self._run(lambda connection: connection.execute(statement, values).first())
+
+    async def scalar(self, statement: Executable, values: Values | None = None) -> Any:
+        """The first column of the first row; None where there is no row."""
+        return await self._run(lambda connection: connection.scalar(statement, values))
+
+    async def scalars(self, statement: Executable, values: Values | None = None) -> Sequence[Any]:
+        """The first column of every row."""
+        return await self._run(lambda connection: connection.scalars(statement, values).all())
+
+
+class WriteSession(ReadSession):
+    """Reads and writes; everything is kept at the end, or nothing where something raised."""
+
+    async def run(self, statement: Executable, values: Values | None = None) -> int:
+        """How many rows it touched."""
+        return await self._run(lambda connection: connection.execute(statement, values).rowcount)
+
+    async def many(self, statement: ClauseElement, rows: Sequence[Values]) -> None:
+        """The same statement for every row, in one round; nothing to do for none.
+
+        All rows name the same values, and the driver gets them as they are.
+        """
+        if rows:
+            await self._run(lambda connection: execute_many(connection, statement, rows))
+
+
+class Database:
+    """Hands out sessions. Everything the driver raises leaves here as one of our errors."""
+
+    def __init__(self, url: URL, readers: Readers, writer: AsyncEngine) -> None:
+        self.url = url
+        self._readers = readers
+        self._writer = writer
+        sqlite = url.get_backend_name() == "sqlite"
+        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if sqlite else nullcontext()
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Opens a migrated database; `url` is an SQLAlchemy URL or the path of an SQLite file.
+
+        Raises `InvalidInput` for an address of another kind, `Unavailable` where it
+        does not answer.
+        """
+        parsed = parse_url(url)
+        sqlite = parsed.get_backend_name() == "sqlite"
+        database = cls(
+            parsed,
+            Readers(_sqlite_readers(parsed) if sqlite else _postgresql_readers(parsed), READERS),
+            _sqlite_engine(parsed) if sqlite else _postgresql_engine(parsed),
+        )
+        try:
+            with translated_errors():
+                async with database._writer.connect():
+                    pass
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @property
+    def dialect(self) -> str:
+        return self._writer.dialect.name
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        with translated_errors():
+            async with self._readers.take() as run:
+                yield ReadSession(self.dialect, run)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """One at a time on SQLite: waiting here is cheaper than waiting at the file's lock."""
+        async with self._turn:
+            with translated_errors():
+                async with self._writer.begin() as connection:
+                    yield WriteSession(self.dialect, connection.run_sync)
+
+    async def close(self) -> None:
+        await self._readers.close()
+        await self._writer.dispose()
+
+
+async def upgrade(url: str) -> None:
+    """Brings the schema to this version; a new SQLite file is readable by its owner alone.
+
+    Everything happens in one transaction under a lock, so several processes may start
+    at once. Raises `Unavailable` where the database does not answer.
+    """
+    parsed = parse_url(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    with translated_errors():
+        if sqlite:
+            _create_file(Path(parsed.database or ""))
+        engine = _sqlite_engine(parsed) if sqlite else _postgresql_engine(parsed)
+        try:
+            async with engine.begin() as connection:
+                if not sqlite:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+                await connection.run_sync(_run_migrations)
+        finally:
+            await engine.dispose()
+
+
+def _run_migrations(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _create_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise Unavailable(f"Cannot write {path}: {error.strerror}.", hint="Check KUBEDASH_DATA_DIR.") from error
+
+
+class translated_errors:  # noqa: N801 (reads as a function)
+    """Turns what the driver raises into our errors, at one place. Bugs of ours pass as they are."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, IntegrityError):
+            raise Conflict("Something of that name is there already, or what it belongs to has gone.") from error
+        if isinstance(error, DataError):
+            raise InvalidInput("Some of it holds a character or number that cannot be kept.") from error
+        if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError) or _is_lost(error):
+            raise Unavailable(
+                "The database does not answer.",
+                answered=_first_line(error),
+                hint="Check that it runs, that its disk has room and that KUBEDASH_DATABASE_URL is right.",
+            ) from error
+
+
+def parse_url(url: str) -> URL:
+    """The address with the driver we use. Raises `InvalidInput` that does not repeat it: it holds a password."""
+    if "://" not in url:
+        return URL.create("sqlite+aiosqlite", database=str(Path(url).absolute()))
+    try:
+        parsed = make_url(url)
+        backend = "postgresql" if parsed.drivername == "postgres" else parsed.get_backend_name()
+    except Exception as error:
+        raise InvalidInput("KUBEDASH_DATABASE_URL cannot be read.", hint=_URL_HINT) from error
+    if backend == "sqlite" and parsed.database:
+        return parsed.set(drivername="sqlite+aiosqlite")
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    raise InvalidInput(f"KUBEDASH_DATABASE_URL names the database {backend}.", hint=_URL_HINT)
+
+
+_URL_HINT: Final = "It looks like postgresql://user:password@host:5432/kubedash; empty means an SQLite file."
+
+
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    """The one writer."""
+    engine = create_async_engine(url, connect_args=_SQLITE_CONNECTION, **_pool(1))
+    _prepare_sqlite(engine.sync_engine, _SQLITE_PRAGMAS, "BEGIN IMMEDIATE")
+    return engine
+
+
+def _sqlite_readers(url: URL) -> Engine:
+    # Handed from one thread to the next between sessions; never in two at once.
+    connection = {**_SQLITE_CONNECTION, "check_same_thread": False}
+    engine = create_engine(url.set(drivername="sqlite"), connect_args=connection, poolclass=QueuePool, **_pool(READERS))
+    _prepare_sqlite(engine, (*_SQLITE_PRAGMAS[1:], "PRAGMA query_only = ON"), "BEGIN")
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, pragmas: Sequence[str], begin: str) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, record: object) -> None:
+        _run_all(connection, pragmas)
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _postgresql_engine(url: URL) -> AsyncEngine:
+    engine = create_async_engine(
+        url, pool_pre_ping=True, connect_args=_POSTGRESQL_CONNECTION, **_pool(POSTGRESQL_WRITERS)
+    )
+    _prepare_postgresql(engine.sync_engine)
+    return engine
+
+
+def _postgresql_readers(url: URL) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL_CONNECTION, **_pool(READERS))
+    _prepare_postgresql(engine)
+    return engine
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, record: object) -> None:
+        _run_all(connection, _POSTGRESQL_SETTINGS)
+        connection.commit()
+
+
+def _pool(connections: int) -> dict[str, Any]:
+    return {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_TIMEOUT}
+
+
+def _run_all(connection: DBAPIConnection, statements: Sequence[str]) -> None:
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
+
+
+def _is_lost(error: BaseException | None) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _first_line(error: BaseException | None) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return (str(cause).splitlines() or [type(cause).__name__])[0][:200]

@@ -1,0 +1,41 @@
+"""Statements for many rows: compiled once, their values handed to the driver as they are.
+
+SQLAlchemy looks at each value of each row on its way, which costs a crawl more than
+the database does with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+
+_KEPT: Final = 256
+
+
+def execute_many(connection: Connection, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Runs the statement for every row; all of them name the same values. Raises `KeyError` where one is missing."""
+    text, names, fixed = _compiled(statement, connection.dialect, tuple(rows[0]))
+    if fixed:
+        rows = [{**fixed, **row} for row in rows]
+    if names is None:
+        connection.exec_driver_sql(text, list(rows))
+    elif len(names) == 1:
+        connection.exec_driver_sql(text, [(row[names[0]],) for row in rows])
+    else:
+        connection.exec_driver_sql(text, list(map(itemgetter(*names), rows)))
+
+
+@lru_cache(maxsize=_KEPT)
+def _compiled(
+    statement: ClauseElement, dialect: Dialect, keys: tuple[str, ...]
+) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
+    """The text, the order of its values where the driver takes them by place, and values of its own."""
+    compiled: Any = statement.compile(dialect=dialect, column_keys=list(keys), for_executemany=True)
+    fixed = {name: value for name, value in compiled.params.items() if name not in keys}
+    return str(compiled), tuple(compiled.positiontup) if compiled.positional else None, fixed

@@ -1,0 +1,100 @@
+"""Bytes, each distinct digest counted once.
+
+What a tag leads to is its manifest, the entries of an index (indexes may nest, and a
+hostile one may lead back to itself) and their blobs. Manifests themselves are not
+counted: they are small and the registry's own figures leave them out too. A blob of
+unknown size counts as nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import CTE, ColumnElement, Double, Select, bindparam, cast, func, select
+
+from kubedash.oci.media_types import INDEX_TYPES
+from kubedash.storage.database import ReadSession
+from kubedash.storage.tables import blob, manifest, manifest_blob, manifest_child, repository, repository_manifest, tag
+
+_MOST: Final = 2.0**62
+_TYPES: Final = sorted(INDEX_TYPES)
+_TAGGED: Final = select(manifest.c.id).join(tag, tag.c.digest == manifest.c.digest)
+
+
+def _sum(column: ColumnElement[int]) -> ColumnElement[float]:
+    """Summed as floats, exact up to 9 petabytes: integers of a hostile registry would overflow."""
+    return func.sum(cast(column, Double))
+
+
+def _with_children(roots: Select[int]) -> CTE:
+    reached = roots.distinct().cte("reached", recursive=True)
+    return reached.union(
+        select(manifest.c.id)
+        .select_from(reached)
+        .join(manifest_child, manifest_child.c.manifest_id == reached.c.id)
+        .join(manifest, manifest.c.digest == manifest_child.c.digest)
+    )
+
+
+def _distinct_bytes(roots: Select[int]) -> Select[float]:
+    reached = _with_children(roots)
+    blobs = select(manifest_blob.c.blob_id).join(reached, reached.c.id == manifest_blob.c.manifest_id)
+    return select(_sum(blob.c.size)).where(blob.c.id.in_(blobs), blob.c.size > 0)
+
+
+_OF_REPOSITORY: Final = _distinct_bytes(_TAGGED.where(tag.c.repository_id == bindparam("id")))
+_OF_REGISTRY: Final = _distinct_bytes(
+    _TAGGED.join(repository, repository.c.id == tag.c.repository_id).where(
+        repository.c.registry_id == bindparam("id"), repository.c.gone_since.is_(None)
+    )
+)
+
+
+def _of_indexes() -> Select[int, float]:
+    """Every index of a repository whose stored size is wrong, and the right one."""
+    own = (
+        select(manifest.c.id.label("root"), manifest.c.id.label("reached"))
+        .join(repository_manifest, repository_manifest.c.manifest_id == manifest.c.id)
+        .where(repository_manifest.c.repository_id == bindparam("id"), manifest.c.media_type.in_(_TYPES))
+        .cte("reached", recursive=True)
+    )
+    reached = own.union(
+        select(own.c.root, manifest.c.id)
+        .select_from(own)
+        .join(manifest_child, manifest_child.c.manifest_id == own.c.reached)
+        .join(manifest, manifest.c.digest == manifest_child.c.digest)
+    )
+    distinct = (
+        select(reached.c.root, blob.c.id, blob.c.size)
+        .join(manifest_blob, manifest_blob.c.manifest_id == reached.c.reached)
+        .join(blob, blob.c.id == manifest_blob.c.blob_id)
+        .where(blob.c.size >= 0)
+        .distinct()
+        .subquery()
+    )
+    total = select(distinct.c.root, _sum(distinct.c.size).label("total")).group_by(distinct.c.root).subquery()
+    joined = select(manifest.c.id, total.c.total).join(total, total.c.root == manifest.c.id)
+    return joined.where(manifest.c.size != total.c.total)
+
+
+_OF_INDEXES: Final = _of_indexes()
+
+
+async def of_repository(session: ReadSession, repository_id: int) -> int:
+    """Distinct bytes of all that the repository's tags lead to."""
+    return _bounded(await session.scalar(_OF_REPOSITORY, {"id": repository_id}))
+
+
+async def of_registry(session: ReadSession, registry_id: int) -> int:
+    """Distinct bytes of all that the registry's tags lead to."""
+    return _bounded(await session.scalar(_OF_REGISTRY, {"id": registry_id}))
+
+
+async def of_indexes(session: ReadSession, repository_id: int) -> list[tuple[int, int]]:
+    """Indexes of the repository whose stored size is not that of their entries: id and right size."""
+    rows = await session.rows(_OF_INDEXES, {"id": repository_id})
+    return [(row.id, _bounded(row.total)) for row in rows]
+
+
+def _bounded(total: float | None) -> int:
+    return int(min(total or 0.0, _MOST))
