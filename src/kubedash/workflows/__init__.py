@@ -1,0 +1,1 @@
+"""What people do: one file an intention, permission checked in the first line."""
