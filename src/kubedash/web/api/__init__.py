@@ -1,0 +1,1 @@
+"""The JSON API: each handler parses, calls a workflow and answers its record."""

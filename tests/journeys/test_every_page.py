@@ -1,0 +1,122 @@
+"""Every page: accessible in both themes, whole on a phone, readable without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal
+
+import pytest
+from playwright.sync_api import Browser
+
+from demo.charts import NAME as CHART
+from demo.server import ServerProcess
+from tests.support.visitor import Visitor
+
+RUNNER: Final = "/r/sample/platform/ci/runner"
+CHECKOUT: Final = "/r/sample/shop/checkout-api:2.8.1"
+STOREFRONT: Final = "/r/sample/shop/storefront:5.2.0"
+PAGES: Final = {
+    "overview": "/",
+    "add registry": "/registries/new",
+    "image list": "/r/sample",
+    "image list in a folder": "/r/sample?namespace=platform",
+    "image list without a match": "/r/sample?q=nothing-like-this",
+    "registry settings": "/r/sample/-/settings",
+    "tag list": RUNNER,
+    "tag list by date": f"{RUNNER}?sort=-created",
+    "tag list without a match": f"{RUNNER}?q=nothing-like-this",
+    "tag list of an emptied repository": "/r/sample/platform/ci/retired",
+    "tag list with attachments": "/r/sample/shop/checkout-api",
+    "image": CHECKOUT,
+    "configuration": f"{CHECKOUT}/-/config",
+    "layers": f"{CHECKOUT}/-/layers",
+    "labels": f"{CHECKOUT}/-/labels",
+    "manifest": f"{CHECKOUT}/-/manifest",
+    "index": STOREFRONT,
+    "index manifest": f"{STOREFRONT}/-/manifest",
+    "chart": f"/r/sample/platform/charts/{CHART}:3.4.0",
+    "schema 2 image": "/r/sample/platform/legacy/billing:1.9.0",
+    "bare image": "/r/sample/platform/base/static:1.0",
+    "bare configuration": "/r/sample/platform/base/static:1.0/-/config",
+    "hostile image": "/r/sample/security/hostile-labels:nightly",
+    "hostile labels": "/r/sample/security/hostile-labels:nightly/-/labels",
+    "hostile layers": "/r/sample/security/hostile-labels:nightly/-/layers",
+    "files": "/r/sample/data/forecast:latest",
+    "search": "/search?q=check",
+    "search without a match": "/search?q=nothing-like-this",
+    "account": "/account",
+    "users": "/admin/users",
+    "patterns": "/-/patterns",
+}
+MISSING: Final = {
+    "no such page": "/no/such/page",
+    "no such registry": "/r/nowhere",
+    "no such repository": "/r/sample/nothing/here",
+    "no such tag": "/r/sample/shop/checkout-api:nothing",
+}
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="module")
+def reader(browser: Browser, house: ServerProcess, signed_in: Any) -> Iterator[Visitor]:
+    """One person who reads page after page."""
+    context = browser.new_context(storage_state=signed_in, reduced_motion="reduce")
+    yield Visitor(house.url, context.new_page())
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def plain_reader(browser: Browser, house: ServerProcess, signed_in: Any) -> Iterator[Visitor]:
+    """The same without scripts."""
+    context = browser.new_context(storage_state=signed_in, java_script_enabled=False)
+    yield Visitor(house.url, context.new_page())
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_in_both_themes_and_fits_a_phone(reader: Visitor, name: str) -> None:
+    reader.complaints.clear()
+    reader.page.set_viewport_size({"width": 1280, "height": 800})
+    assert reader.go(PAGES[name]).status == 200
+    assert reader.page.locator("h1").count() == 1
+    found = []
+    for scheme in SCHEMES:
+        reader.page.emulate_media(color_scheme=scheme)
+        reader.picture(f"{name}-{scheme}")
+        found += [f"{scheme}: {violation}" for violation in reader.axe()]
+    reader.page.set_viewport_size({"width": 390, "height": 844})
+    reader.picture(f"{name}-phone")
+    found += [f"phone: {element} sticks out" for element in reader.overflow()]
+    assert found + reader.complaints == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_read_without_scripts(plain_reader: Visitor, name: str) -> None:
+    assert plain_reader.go(PAGES[name]).status == 200
+    assert plain_reader.page.title()
+    assert plain_reader.page.locator("main").is_visible()
+    assert plain_reader.page.locator("h1").inner_text().strip()
+    # What scripts would fill in later must not be needed for reading.
+    assert len(plain_reader.page.locator("main").inner_text()) > 40
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_is_not_there_says_so(visit: Visit, name: str) -> None:
+    visitor = visit()
+    answer = visitor.go(MISSING[name])
+    assert answer.status == 404
+    # The browser notes the status of the page itself; that is what was asked for here.
+    visitor.complaints.clear()
+    visitor.picture(name)
+    assert visitor.page.locator("h1").count() == 1
+    assert visitor.axe() == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_door_is_accessible(visit: Visit, scheme: str) -> None:
+    visitor = visit(guest=True, color_scheme=scheme)
+    visitor.go("/")
+    assert "/sign-in" in visitor.page.url
+    visitor.picture(f"sign in-{scheme}")
+    assert visitor.axe() == []

@@ -1,0 +1,136 @@
+"""What scripts add to the pages: keys, palette, copying, remembered choices, live refresh; and life without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.visitor import Visitor
+
+Visit = Callable[..., Visitor]
+TAGS = "/r/sample/shop/storefront"
+IMAGE = "/r/sample/shop/storefront:5.2.0"
+SHOWN = "[data-pull] code[data-tool]:not([hidden])"
+NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+WATCH_COPY = "document.addEventListener('copy', (event) => { window.copied = event.target.value; }, true)"
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=15_000)
+
+
+def test_a_list_is_walked_and_opened_by_keys(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.go(TAGS)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    first = page.locator("[data-row]").first
+
+    expect(first).to_have_class(re.compile("current"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/r/sample/shop/storefront:"))
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    expect(page).to_have_url(re.compile(r"^http://[^/]+/$"))
+
+
+def test_no_key_works_while_typing(visit: Visit) -> None:
+    visitor = visit()
+    visitor.go("/account")
+    visitor.page.locator("#name").fill("")
+    visitor.page.locator("#name").type("j?gr/y")
+
+    expect(visitor.page.locator("#name")).to_have_value("j?gr/y")
+    expect(visitor.page.locator("#keys")).not_to_be_visible()
+
+
+def test_the_help_lists_the_keys(visit: Visit) -> None:
+    visitor = visit()
+    visitor.go("/")
+    visitor.page.keyboard.press("?")
+
+    expect(visitor.page.locator("#keys")).to_be_visible()
+    assert visitor.axe() == []
+    visitor.page.keyboard.press("Escape")
+    expect(visitor.page.locator("#keys")).not_to_be_visible()
+
+
+def test_the_palette_goes_to_pages_and_finds(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.go("/")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette-list li").first).to_contain_text("Registries")
+    page.keyboard.type("checkout-api")
+    expect(page.locator("#palette-list li").first).to_contain_text("shop/checkout-api")
+    assert visitor.axe() == []
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/r/sample/shop/checkout-api$"))
+
+
+def test_the_pull_tool_is_chosen_once(visit: Visit) -> None:
+    visitor = visit()
+    visitor.go(IMAGE)
+    visitor.page.locator("[data-pull-tool]").select_option("podman")
+    expect(visitor.page.locator(SHOWN)).to_contain_text("podman pull")
+    visitor.go("/r/sample/shop/cart:1.4.0")
+
+    expect(visitor.page.locator(SHOWN)).to_contain_text("podman pull")
+
+
+def test_copying_works_where_the_clipboard_is_not_offered(visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.add_init_script(f"{NO_CLIPBOARD}; {WATCH_COPY};")
+    visitor.go(IMAGE)
+    visitor.page.locator("[data-copy-pull]").click()
+
+    expect(visitor.page.locator("[data-copy-pull]")).to_have_attribute("title", "Copied")
+    copied = visitor.page.evaluate("window.copied")
+    assert copied == visitor.page.locator(SHOWN).inner_text()
+    assert copied.startswith("docker pull ")
+
+
+def test_a_change_arrives_without_loading_the_page_again(visit: Visit) -> None:
+    visitor, other = visit(), visit()
+    page = visitor.page
+    visitor.go("/r/sample")
+    page.evaluate("window.same = document.querySelector('main')")
+    expect(page.locator("main")).to_contain_text("storefront")
+    with page.expect_response(lambda answer: answer.url.endswith("/r/sample") and answer.request.method == "GET"):
+        other.go("/r/sample")
+        other.page.locator("form[action$='/-/sync'] button").first.click()
+
+    expect(page.locator("main")).to_contain_text("storefront")
+    assert page.evaluate("window.same === document.querySelector('main')")
+
+
+def test_everything_can_be_read_and_sent_without_scripts(visit: Visit) -> None:
+    visitor = visit(java_script_enabled=False)
+    page = visitor.page
+    visitor.go(IMAGE)
+    expect(page.locator("main")).to_contain_text("docker pull")
+    expect(page.locator("main .copy").first).to_be_hidden()
+    page.locator("form[action$='/-/sync'] button").first.click()
+    expect(page).to_have_url(re.compile(re.escape("shop/storefront")))
+    visitor.go("/account")
+    page.locator("#name").fill("without scripts")
+    page.get_by_role("button", name="Create token").click()
+    expect(page.locator(".token-once")).to_contain_text("kd_")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_doors_have_no_accessibility_violations(visit: Visit, scheme: str) -> None:
+    visitor = visit(guest=True, color_scheme=scheme, viewport={"width": 390, "height": 844})
+    visitor.go("/sign-in?next=%2Faccount")
+    assert visitor.axe() == []
+    assert visitor.overflow() == []
+    visitor.picture(f"sign-in {scheme}")
+    visitor.go("/no/such/page")
+    assert visitor.axe() == []
+    visitor.complaints.clear()

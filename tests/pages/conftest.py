@@ -1,0 +1,29 @@
+"""One application for the pages of a test file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.pages import Site, open_site
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with open_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture
+def nobody(house: Site) -> Site:
+    """A browser without cookies."""
+    house.client.cookies.clear()
+    return house
+
+
+@pytest.fixture
+def admin(nobody: Site) -> Site:
+    """A browser in which the administrator has signed in."""
+    nobody.sign_in()
+    return nobody
