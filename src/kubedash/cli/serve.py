@@ -1,0 +1,133 @@
+"""`kubedash serve`, `kubedash worker` and `kubedash db upgrade`: the long-running side."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from cyclopts import App, Parameter
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+from msgspec.structs import replace
+
+from kubedash import settings, wiring
+from kubedash.cli.output import print_line
+from kubedash.errors import Unavailable
+from kubedash.settings import Settings
+from kubedash.web import logs
+from kubedash.web.app import create_app
+
+WAITING_CONNECTIONS: Final = 1024
+SECONDS_TO_END: Final = 10
+COLLECT_AFTER: Final = 10_000
+"""Objects between two collections: a page makes thousands that live as long as the page."""
+_LOGGING: Final[dict[str, Any]] = {"handlers": {}, "loggers": {"_granian": {"handlers": [], "propagate": True}}}
+"""The web server's own words go the way of all others; access is logged by the application."""
+database = App(name="db", help="Look after the database.")
+
+
+def serve(
+    *,
+    host: Annotated[str | None, Parameter(help="Address to listen on; KUBEDASH_HOST otherwise.")] = None,
+    port: Annotated[int | None, Parameter(help="Port to listen on; KUBEDASH_PORT otherwise.")] = None,
+) -> None:
+    """Serve pages and API, and keep the index fresh, until SIGTERM or Ctrl-C."""
+    in_force = settings.load()
+    in_force = replace(in_force, host=host or in_force.host, port=in_force.port if port is None else port)
+    asyncio.run(_serve(in_force))
+
+
+def worker() -> None:
+    """Keep the index fresh without serving anything: beside servers that share a database."""
+    asyncio.run(_work(settings.load()))
+
+
+@database.command(name="upgrade")
+def upgrade() -> None:
+    """Bring the database to this version. `serve` does it by itself."""
+    asyncio.run(wiring.upgrade_database(settings.load()))
+    print_line("The database is up to date.")
+
+
+async def _serve(in_force: Settings) -> None:
+    """First whatever can be refused in a sentence, then the server. Raises `KubedashError`."""
+    logs.configure(in_force.log_level)
+    place = free_place(in_force.host, in_force.port)
+    in_force = replace(in_force, port=place[1])
+    await wiring.close_services(await wiring.open_services(in_force, engine=False, announce=print_line))
+    server = _server(in_force, place)
+    _on_signals(server.stop)
+    _settle_down()
+    print_line(f"KubeDash is at {address(in_force)}")
+    await server.serve()
+    if server.interrupt_children:
+        raise Unavailable("The server ended by itself.", hint="The log above says why.")
+
+
+def free_place(host: str, port: int) -> tuple[str, int]:
+    """The address and port to listen on; port 0 means any. Raises `Unavailable` where they cannot be had.
+
+    Asked beforehand, because the web server shares a port with whoever shares it too:
+    two servers on one port would each get half of the requests.
+    """
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.create_server(where[:2], family=family) as listener:
+            found = listener.getsockname()
+    except OSError as error:
+        reason = f"Cannot listen on {host}:{port}: {error.strerror or error}"
+        raise Unavailable(reason, hint="Choose another --host or --port.") from error
+    return str(found[0]), int(found[1])
+
+
+def _server(in_force: Settings, place: tuple[str, int]) -> Server:
+    server = Server(
+        create_app(in_force),
+        address=place[0],
+        port=place[1],
+        interface=Interfaces.ASGI,
+        backlog=WAITING_CONNECTIONS,
+        log_level=LogLevels.error,
+        log_dictconfig=_LOGGING,
+    )
+    server.workers_kill_timeout = SECONDS_TO_END
+    return server
+
+
+def _settle_down() -> None:
+    """What was loaded until now stays for good: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+
+
+async def _work(in_force: Settings) -> None:
+    logs.configure(in_force.log_level)
+    stop = asyncio.Event()
+    services = await wiring.open_services(in_force, announce=print_line)
+    _on_signals(stop.set)
+    print_line("KubeDash works in the background.")
+    try:
+        await stop.wait()
+    finally:
+        await wiring.close_services(services)
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    """SIGTERM and Ctrl-C end in order: requests are answered, jobs stop where they can go on."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+def address(in_force: Settings) -> str:
+    """Where people find the server."""
+    if in_force.public_url:
+        return f"{in_force.public_url}{in_force.base_path}/"
+    host = f"[{in_force.host}]" if ":" in in_force.host else in_force.host
+    return f"http://{host}:{in_force.port}{in_force.base_path}/"
