@@ -1,0 +1,1 @@
+"""Sample registries with sample content; used by `make demo`, the tests and the benches."""
