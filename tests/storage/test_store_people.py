@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from kubedash.errors import Conflict
 from kubedash.policy.access import SYSTEM, Actor
 from kubedash.policy.throttle import FORGOTTEN_AFTER
-from kubedash.records import Role
+from kubedash.records import AuditQuery, Role
 from kubedash.storage import audit, people
 from kubedash.storage.database import Database
 from tests.support.databases import DatabaseAt
@@ -135,12 +136,61 @@ def test_audit_shows_the_newest_first_page_by_page(database: DatabaseAt) -> None
                 await audit.add(session, SYSTEM, "user.add", f"u{number}", NOW, detail={"role": Role.ADMIN})
             await audit.add(session, stranger, "sign_in", stranger.name, NOW + DAY, outcome="failed")
         async with store.read() as session:
-            page = await audit.page(session, 4)
+            page = await audit.page(session, AuditQuery(limit=4))
             assert [entry.target for entry in page.items] == ["badname?", "u4", "u3", "u2"]
             assert (page.items[0].outcome, page.items[0].at, page.items[0].address) == ("failed", NOW + DAY, "::1")
             assert (page.items[1].outcome, page.items[1].detail) == ("done", {"role": "admin"})
-            rest = await audit.page(session, 4, page.next)
+            rest = await audit.page(session, AuditQuery(limit=4, cursor=page.next))
             assert [entry.target for entry in rest.items] == ["u1", "u0"]
-            assert (await audit.page(session, 4, rest.previous)).items == page.items
+            assert (await audit.page(session, AuditQuery(limit=4, cursor=rest.previous))).items == page.items
+
+    database.run(body)
+
+
+def test_audit_answers_what_all_its_filters_ask_for(database: DatabaseAt) -> None:
+    async def body(store: Database) -> None:
+        ann = Actor(name="ann", role=Role.ADMIN, via="session", address="::1")
+        lines = (
+            (ann, "tag.delete", "prod/shop/api:1.0", NOW, "done"),
+            (ann, "tag.move", "prod/shop/api:latest", NOW + HOUR, "refused"),
+            (SYSTEM, "tagging", "prod/shop_api:1", NOW + 2 * HOUR, "done"),
+            (SYSTEM, "tag.delete", "prod/web:1.1", NOW + 3 * HOUR, "done"),
+        )
+        async with store.write() as session:
+            for actor, action, target, at, outcome in lines:
+                await audit.add(session, actor, action, target, at, outcome=outcome)
+
+        async def targets(**asked: Any) -> list[str]:
+            async with store.read() as session:
+                page = await audit.page(session, AuditQuery(**asked))
+            return [entry.target.removeprefix("prod/") for entry in page.items]
+
+        assert await targets(actor="ann") == ["shop/api:latest", "shop/api:1.0"]
+        assert await targets(actor="an") == []
+        assert await targets(action="tag.delete") == ["web:1.1", "shop/api:1.0"]
+        assert await targets(action="tag.*") == ["web:1.1", "shop/api:latest", "shop/api:1.0"]
+        assert await targets(target="SHOP/api") == ["shop/api:latest", "shop/api:1.0"]
+        assert await targets(target="shop_") == ["shop_api:1"]
+        assert await targets(target="prod/*:1.?") == ["web:1.1", "shop/api:1.0"]
+        assert await targets(outcome="refused") == ["shop/api:latest"]
+        assert await targets(since=NOW + HOUR, until=NOW + 3 * HOUR) == ["shop_api:1", "shop/api:latest"]
+        assert await targets(actor="ann", action="tag.*", target="latest", outcome="done") == []
+
+    database.run(body)
+
+
+def test_audit_pages_keep_their_filter(database: DatabaseAt) -> None:
+    async def body(store: Database) -> None:
+        async with store.write() as session:
+            for number in range(9):
+                await audit.add(session, SYSTEM, "tag.delete" if number % 3 else "tag.move", f"t{number}", NOW)
+        seen, cursor = [], None
+        async with store.read() as session:
+            for _ in range(3):
+                page = await audit.page(session, AuditQuery(action="tag.delete", limit=2, cursor=cursor))
+                seen.append([entry.target for entry in page.items])
+                cursor = page.next
+        assert seen == [["t8", "t7"], ["t5", "t4"], ["t2", "t1"]]
+        assert cursor is None
 
     database.run(body)

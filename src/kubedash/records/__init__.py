@@ -19,7 +19,7 @@ from kubedash.records.images import (
 )
 from kubedash.records.jobs import Job, JobState, Progress
 from kubedash.records.people import AuditEntry, CreatedToken, CreatedUser, Role, Token, User
-from kubedash.records.queries import RepositoryQuery, SearchHit, TagQuery
+from kubedash.records.queries import AuditQuery, RepositoryQuery, SearchHit, TagQuery
 from kubedash.records.registries import (
     Freshness,
     Namespace,
@@ -35,6 +35,7 @@ from kubedash.records.registries import (
 __all__ = [
     "Attachment",
     "AuditEntry",
+    "AuditQuery",
     "Child",
     "ConfigView",
     "CreatedToken",

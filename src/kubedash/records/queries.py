@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.records.base import Record
@@ -43,3 +45,22 @@ class TagQuery(Record, frozen=True, kw_only=True):
     cursor: str | None = None
     folded: bool = False
     """Show the machine tags (`sha256-…`) too, which are folded into their subject otherwise."""
+
+
+class AuditQuery(Record, frozen=True, kw_only=True):
+    """What the audit trail is asked for; everything that is given must hold."""
+
+    actor: str | None = None
+    """The very name."""
+    action: str | None = None
+    """Such as `tag.delete`; `tag.*` for all of a family."""
+    target: str | None = None
+    """A part of it, or a pattern with `*` and `?`."""
+    outcome: str | None = None
+    """`done`, `refused`, `failed` …"""
+    since: datetime | None = None
+    """Not before."""
+    until: datetime | None = None
+    """Before."""
+    limit: int = 100
+    cursor: str | None = None

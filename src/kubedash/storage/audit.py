@@ -6,18 +6,20 @@ from datetime import datetime
 from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
-from sqlalchemy import Row, insert, select
+from sqlalchemy import ColumnElement, Row, insert, select
 
 from kubedash.policy.access import Actor
-from kubedash.records import AuditEntry, Page, encode_json
+from kubedash.records import AuditEntry, AuditQuery, Page, encode_json
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.storage.paging import Keyset, Ordering
+from kubedash.storage.statements import clean, glob_pattern, matches, starts_with
 from kubedash.storage.tables import audit
 from kubedash.storage.values import moment_of, to_micros
 
 DONE: Final = "done"
-_NEWEST_FIRST: Final = "-id"
-_ORDERINGS: Final = {"id": Ordering(("id",), (int,))}
+_NEWEST_FIRST: Final = "-at"
+_ORDERINGS: Final = {"at": Ordering(("at", "id"), (int, int))}
+_FAMILY: Final = ".*"
 _MAX_TEXT: Final = 1000
 
 
@@ -45,15 +47,41 @@ async def add(
     await session.run(insert(audit).values(**values))
 
 
-async def page(session: ReadSession, limit: int, cursor: str | None = None) -> Page[AuditEntry]:
+async def page(session: ReadSession, query: AuditQuery) -> Page[AuditEntry]:
     """Newest first. Raises `InvalidInput` for a cursor that is not ours."""
-    keyset = Keyset(_NEWEST_FIRST, _ORDERINGS, limit, cursor)
-    rows = await session.rows(keyset.shape.apply(select(audit), audit.c), keyset.values)
+    keyset = Keyset(_NEWEST_FIRST, _ORDERINGS, query.limit, query.cursor)
+    wanted = select(audit).where(*_conditions(session.dialect, query))
+    rows = await session.rows(keyset.shape.apply(wanted, audit.c), keyset.values)
     if keyset.runs_into_start(rows):
         keyset.restart()
-        rows = await session.rows(keyset.shape.apply(select(audit), audit.c), keyset.values)
+        rows = await session.rows(keyset.shape.apply(wanted, audit.c), keyset.values)
     cut = keyset.cut(rows)
     return Page(items=tuple(map(_record, cut.rows)), next=cut.next, previous=cut.previous, first=cut.first)
+
+
+def _conditions(dialect: str, query: AuditQuery) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if query.actor:
+        found.append(audit.c.actor == clean(query.actor))
+    if query.action:
+        found.append(_action(clean(query.action)))
+    if query.target:
+        found.append(matches(dialect, audit.c.target, glob_pattern(clean(query.target))))
+    if query.outcome:
+        found.append(audit.c.outcome == clean(query.outcome))
+    if query.since:
+        found.append(audit.c.at >= to_micros(query.since))
+    if query.until:
+        found.append(audit.c.at < to_micros(query.until))
+    return found
+
+
+def _action(wanted: str) -> ColumnElement[bool]:
+    """`tag.*` is a range of the index; anything else is the very action."""
+    if wanted.endswith(_FAMILY) and len(wanted) > len(_FAMILY):
+        return starts_with(audit.c.action, wanted.removesuffix("*"))
+    found: ColumnElement[bool] = audit.c.action == wanted
+    return found
 
 
 def _storable(text: str) -> str:

@@ -349,4 +349,7 @@ audit: Final = Table(
     _text("target"),
     _text("outcome"),
     _text("detail", default="{}"),  # JSON object
+    Index("ix_audit_at", "at", "id"),
+    Index("ix_audit_actor", "actor", "at", "id"),
+    Index("ix_audit_action", "action", "at", "id"),
 )

@@ -9,7 +9,7 @@ from kubedash.errors import Conflict, InvalidInput, NotFound
 from kubedash.policy import access
 from kubedash.policy.access import SYSTEM, Actor, Permission
 from kubedash.policy.throttle import FREE_ATTEMPTS
-from kubedash.records import AuditEntry, Page, Record, Role, User
+from kubedash.records import Record, Role, User
 from kubedash.storage import audit, people
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.workflows.attempts import count_attempt
@@ -148,13 +148,6 @@ async def change_password(services: Services, actor: Actor, old: str, new: str, 
         await people.set_password(session, found.user.id, hashed)
         await people.end_sessions(session, found.user.id, but=session_key)
         await audit.add(session, actor, "user.password", actor.name, services.clock())
-
-
-async def list_audit(services: Services, actor: Actor, limit: int, cursor: str | None) -> Page[AuditEntry]:
-    """Who changed what, newest first."""
-    access.require(actor, Permission.AUDIT_READ)
-    async with services.database.read() as session:
-        return await audit.page(session, limit, cursor)
 
 
 async def user_named(session: ReadSession, name: str) -> User:

@@ -9,8 +9,8 @@ import pytest
 from kubedash.errors import InvalidInput, NotSignedIn, TooMany
 from kubedash.policy.access import Actor
 from kubedash.policy.throttle import FREE_ATTEMPTS, FREE_ATTEMPTS_PER_ADDRESS, LONGEST_PAUSE
-from kubedash.records import Role
-from kubedash.workflows import people, tokens
+from kubedash.records import AuditQuery, Role
+from kubedash.workflows import audit, people, tokens
 from kubedash.workflows.services import Services
 from kubedash.workflows.sign_in import actor_of_session, actor_of_token, sign_in
 from tests.support.aio import run
@@ -25,7 +25,7 @@ async def fail(services: Services, name: str = "admin", address: str | None = HE
 
 
 async def actions(services: Services) -> list[tuple[str, str, str]]:
-    page = await people.list_audit(services, ADMIN, 100, None)
+    page = await audit.open_audit(services, ADMIN, AuditQuery())
     return [(entry.action, entry.target, entry.outcome) for entry in page.items]
 
 

@@ -8,11 +8,11 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from kubedash.policy.lists import Keys, ListQuery, page_of
-from kubedash.records import AuditEntry, CreatedToken, CreatedUser, Page, Record, Role, Token, User
+from kubedash.records import AuditEntry, AuditQuery, CreatedToken, CreatedUser, Page, Record, Role, Token, User
 from kubedash.web.api.bodies import NewToken, NewUser, UserChange
 from kubedash.web.api.lists import Cursor, Limit, Q, Sort
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.workflows import people, tokens
+from kubedash.workflows import audit, people, tokens
 
 _USER_KEYS: Final[Keys[User]] = {
     "name": lambda user: user.name,
@@ -114,4 +114,4 @@ async def list_audit(
     services: GivenServices, actor: GivenActor, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[AuditEntry]:
     """Who changed what, newest first. Needs an administrator."""
-    return await people.list_audit(services, actor, limit, cursor)
+    return await audit.open_audit(services, actor, AuditQuery(limit=limit, cursor=cursor))
