@@ -64,10 +64,23 @@ class Visitor:
         )
         return found
 
+    def settle(self) -> None:
+        """Until colours are those that stay: on a busy machine the first frame comes late."""
+        self.page.evaluate(
+            """async () => {
+              const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+              await frame();
+              const changing = document.getAnimations().filter((one) => one instanceof CSSTransition);
+              await Promise.allSettled(changing.map((one) => one.finished));
+              await frame();
+            }"""
+        )
+
     def axe(self) -> list[str]:
         """Violations of accessibility rules, one a line."""
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(AXE.read_text())
+        self.settle()
         found: list[dict[str, Any]] = self.page.evaluate("() => axe.run().then((result) => result.violations)")
         return [
             f"{violation['id']}: {violation['help']}: {node['html'][:200]} {node['failureSummary'][:300]}"

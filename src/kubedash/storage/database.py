@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Final, Protocol, Self, TypeVar
 
 from alembic import command
@@ -34,6 +36,7 @@ READERS: Final = 4
 POSTGRESQL_WRITERS: Final = 8
 POOL_TIMEOUT: Final = 30.0
 _BUSY_MILLISECONDS: Final = 30_000
+_SWITCH_PAUSE_SECONDS: Final = 0.01
 _CACHE_KIBIBYTES: Final = 16_384
 _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -169,7 +172,7 @@ async def upgrade(url: str) -> None:
     sqlite = parsed.get_backend_name() == "sqlite"
     with translated_errors():
         if sqlite:
-            _create_file(Path(parsed.database or ""))
+            await asyncio.to_thread(_create_file, Path(parsed.database or ""))
         engine = _sqlite_engine(parsed) if sqlite else _postgresql_engine(parsed)
         try:
             async with engine.begin() as connection:
@@ -188,11 +191,30 @@ def _run_migrations(connection: Connection) -> None:
 
 
 def _create_file(path: Path) -> None:
+    """An empty file in WAL mode, where there is none; several processes may do it at once."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # Only a new file is opened here: to close one that SQLite has open would drop its locks.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise Unavailable(f"Cannot write {path}: {error.strerror}.", hint="Check KUBEDASH_DATA_DIR.") from error
+    _switch_to_wal(path)
+
+
+def _switch_to_wal(path: Path) -> None:
+    """SQLite answers BUSY at once, whatever its timeout, while another connection switches too."""
+    deadline = monotonic() + _BUSY_MILLISECONDS / 1000
+    with closing(sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+                    raise Unavailable("The database does not answer.", answered=str(error)) from error
+                sleep(_SWITCH_PAUSE_SECONDS)
+            else:
+                return
 
 
 class translated_errors:  # noqa: N801 (reads as a function)
