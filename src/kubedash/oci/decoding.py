@@ -33,6 +33,10 @@ _EPOCH_YEAR: Final = 1970
 _ZIP_YEAR: Final = 1980
 
 
+class TooDeep(InvalidInput):
+    """JSON that is nested more deeply than anybody writes it."""
+
+
 class Notes:
     """What was wrong with a document, a few sentences at most."""
 
@@ -41,6 +45,12 @@ class Notes:
     def __init__(self) -> None:
         self._sentences: list[str] = []
         self._more = 0
+
+    def copy(self) -> Notes:
+        """The same notes, to go on with apart."""
+        other = Notes()
+        other._sentences, other._more = list(self._sentences), self._more
+        return other
 
     def add(self, sentence: str) -> None:
         if sentence in self._sentences:
@@ -76,7 +86,7 @@ def decode(raw: bytes, kind: type[S], notes: Notes) -> S:
 def decode_any(raw: bytes) -> Any:
     """Any JSON, tolerating a byte order mark, broken UTF-8 and numbers of any length.
 
-    Raises `InvalidInput`, also where the nesting is too deep.
+    Raises `InvalidInput`; `TooDeep` where the nesting is.
     """
     text = raw.decode("utf-8-sig", "replace")
     try:
@@ -84,7 +94,12 @@ def decode_any(raw: bytes) -> Any:
     except ValueError as error:
         raise InvalidInput(f"not JSON: {error}") from error
     except RecursionError as error:
-        raise InvalidInput("the JSON is nested too deeply") from error
+        raise TooDeep("the JSON is nested too deeply") from error
+
+
+def mend(value: dict[str, Any], kind: type[S], notes: Notes) -> S:
+    """An object that was read already as `kind`, likewise: wrong fields are noted and left out."""
+    return _struct(value, kind, "", notes)
 
 
 def _loads(text: str) -> Any:

@@ -1,0 +1,113 @@
+"""Which format a post is in, and its events one by one: one that is odd spoils no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from kubedash.errors import InvalidInput
+from kubedash.oci.decoding import TooDeep, decode_any
+from kubedash.oci.notifications import cloud_events, distribution, harbor
+from kubedash.oci.notifications.values import MAX_EVENTS, Notification, Parsed, unreadable
+
+_CLOUD_EVENTS: Final = "application/cloudevents"
+_BINARY_MARKS: Final = ("ce-specversion", "ce-type", "ce-id")
+_MAX_WHY: Final = 120
+Read = Callable[[bytes], tuple[Notification, ...]]
+
+
+class _Shape(msgspec.Struct, gc=False):
+    """The fields by which an object's format is told."""
+
+    events: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    specversion: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    event_data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    action: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    target: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_SHAPE: Final = msgspec.json.Decoder(_Shape)
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> Parsed:
+    """The events of one post, in the order of the sender.
+
+    The content type only tells CloudEvents' modes apart; else the body speaks for itself.
+    `headers` are looked up by lower-case names. Raises `InvalidInput` where there is no
+    JSON at all; whatever else is wrong is said in a notification's `strange`.
+    """
+    structured = content_type.strip().lower().startswith(_CLOUD_EVENTS)
+    if not structured and any(mark in headers for mark in _BINARY_MARKS):
+        return Parsed(cloud_events.read_binary(headers, body))
+    try:
+        events = _split(body)
+    except TooDeep as error:
+        return Parsed((unreadable(body, error.message),))
+    found: list[Notification] = []
+    for position, (raw, read) in enumerate(events):
+        if len(found) >= MAX_EVENTS:
+            return Parsed(tuple(found[:MAX_EVENTS]), left_out=len(events) - position + len(found) - MAX_EVENTS)
+        found.extend(_read_one(raw, read))
+    return Parsed(tuple(found[:MAX_EVENTS]), left_out=max(0, len(found) - MAX_EVENTS))
+
+
+def _read_one(raw: bytes, read: Read) -> tuple[Notification, ...]:
+    try:
+        return read(raw)
+    except InvalidInput as error:
+        return (unreadable(raw, error.message[:_MAX_WHY]),)
+
+
+def _split(body: bytes) -> list[tuple[bytes, Read]]:
+    """Each event's JSON with what reads it."""
+    try:
+        shape = _SHAPE.decode(body)
+    except (ValueError, RecursionError):
+        return _split_leniently(body)
+    if isinstance(shape.events, list):
+        return [(bytes(event), distribution.read) for event in shape.events]
+    return [(body, _reader(shape))]
+
+
+def _split_leniently(body: bytes) -> list[tuple[bytes, Read]]:
+    """The same for lists of events, broken UTF-8 and whatever else is not as agreed."""
+    try:
+        return [(bytes(event), _read_any) for event in _LIST.decode(body)]
+    except (ValueError, RecursionError):
+        value = decode_any(body)
+    if isinstance(value, dict) and isinstance(value.get("events"), list):
+        return [(_written(event), distribution.read) for event in value["events"]]
+    if isinstance(value, list):
+        return [(_written(event), _read_any) for event in value]
+    return [(_written(value), _read_any)]
+
+
+def _written(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _read_any(raw: bytes) -> tuple[Notification, ...]:
+    """An event that may be of any format."""
+    try:
+        shape = _SHAPE.decode(raw)
+    except (ValueError, RecursionError):
+        return _read_unknown(raw)
+    return _reader(shape)(raw)
+
+
+def _reader(shape: _Shape) -> Read:
+    if shape.specversion is not msgspec.UNSET:
+        return cloud_events.read
+    if shape.event_data is not msgspec.UNSET:
+        return harbor.read
+    if shape.target is not msgspec.UNSET or shape.action is not msgspec.UNSET:
+        return distribution.read
+    return _read_unknown
+
+
+def _read_unknown(raw: bytes) -> tuple[Notification, ...]:
+    return (unreadable(raw, "it is in no format that is known"),)
