@@ -8,40 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kubedash.errors import InvalidInput
-from kubedash.oci.digest import Digest
-from kubedash.oci.notifications import MAX_EVENTS, MAX_RAW, Format, Notification, Parsed, parse
+from kubedash.oci.notifications import MAX_RAW, Format, Notification, Parsed, parse
+from tests.support.events import DIGEST, HARBOR, HARBOR_CLOUD, MANIFEST, PUSH, V1, V2, ZOT, ZOT_HEADERS, changed
 
-V1 = "application/vnd.docker.distribution.events.v1+json"
-V2 = "application/vnd.docker.distribution.events.v2+json"
-DIGEST = Digest.of(b"manifest")
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-PUSH: dict[str, Any] = {
-    "id": "320678d8-ca14-430f-8bb6-4ca139cd83f7",
-    "timestamp": "2026-03-09T14:44:26.402973972+02:00",
-    "action": "push",
-    "target": {
-        "mediaType": MANIFEST,
-        "size": 708,
-        "digest": DIGEST,
-        "length": 708,
-        "repository": "shop/api",
-        "url": "http://registry:5000/v2/shop/api/manifests/x",
-        "tag": "1.4",
-    },
-    "request": {
-        "id": "6df24a34",
-        "addr": "192.168.64.11:42961",
-        "host": "registry.example.org:5000",
-        "method": "PUT",
-        "useragent": "docker/27.0 go/1.22",
-    },
-    "actor": {"name": "ci"},
-    "source": {"addr": "node-1:5000", "instanceID": "a53db899-3b4b-4a62-a067-8dd013beaca4"},
-}
 OF_NOTHING: dict[str, Any] = {}
 READ_WHOLE: dict[str, Any] = {
     "event_id": "320678d8-ca14-430f-8bb6-4ca139cd83f7",
@@ -63,50 +33,6 @@ READ_WHOLE: dict[str, Any] = {
     "format": Format.DISTRIBUTION,
     "strange": None,
 }
-ZOT: dict[str, Any] = {
-    "name": "shop/api",
-    "reference": "1.4",
-    "digest": DIGEST,
-    "mediaType": MANIFEST,
-    "manifest": '{"schemaVersion":2}',
-    "actor": {"name": "ci"},
-    "request": {"addr": "[2001:db8::1]:5000", "method": "PUT", "useragent": "skopeo/1.9"},
-}
-ZOT_HEADERS = {
-    "ce-specversion": "1.0",
-    "ce-id": "9b2d",
-    "ce-source": "zotregistry.dev",
-    "ce-type": "zotregistry.image.updated",
-    "ce-time": "2026-03-09T14:44:26.402973972Z",
-}
-HARBOR: dict[str, Any] = {
-    "type": "PUSH_ARTIFACT",
-    "occur_at": 1773067466,
-    "operator": "admin",
-    "event_data": {
-        "resources": [{"digest": DIGEST, "tag": "1.4", "resource_url": "harbor.example.org/shop/api:1.4"}],
-        "repository": {"name": "api", "namespace": "shop", "repo_full_name": "shop/api", "repo_type": "private"},
-    },
-}
-HARBOR_CLOUD: dict[str, Any] = {
-    "specversion": "1.0",
-    "id": "66e18103",
-    "requestid": "51c0b694",
-    "source": "/projects/2/webhook/policies/15",
-    "type": "harbor.artifact.pulled",
-    "datacontenttype": "application/json",
-    "time": "2026-03-09T14:44:26Z",
-    "data": HARBOR["event_data"],
-    "operator": "robot$ci",
-}
-
-
-def changed(event: dict[str, Any], **parts: Any) -> dict[str, Any]:
-    """The event with fields replaced; a dict replaces fields inside, None removes one."""
-    merged = {**event}
-    for key, value in parts.items():
-        merged[key] = {**merged[key], **value} if isinstance(value, dict) and key in merged else value
-    return {key: value for key, value in merged.items() if value is not None}
 
 
 def posted(value: Any, content_type: str = V1, headers: Mapping[str, str] = OF_NOTHING) -> Parsed:
@@ -387,95 +313,3 @@ def test_harbors_cloud_event() -> None:
     }
     assert said(found, expected) == expected
     assert one({**HARBOR_CLOUD, "data": HARBOR}).repository == "shop/api"
-
-
-def test_json_of_no_known_format_is_kept_and_marked() -> None:
-    found = one({"push_data": {"tag": "latest"}})
-    assert found.strange == "it is in no format that is known"
-    assert json.loads(found.raw) == {"push_data": {"tag": "latest"}}
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"events": [', b"\xff\xfe", b"events=1"])
-def test_what_is_no_json_is_refused(body: bytes) -> None:
-    with pytest.raises(InvalidInput):
-        parse("application/json", {}, body)
-
-
-def test_an_empty_envelope_holds_nothing() -> None:
-    assert posted({"events": []}) == Parsed(())
-
-
-@pytest.mark.parametrize("event", [PUSH, {}, changed(HARBOR, event_data={"resources": [{}] * 700})])
-def test_no_more_events_are_read_than_a_post_may_hold(event: dict[str, Any]) -> None:
-    found = posted([event] * (MAX_EVENTS + 5))
-    assert len(found.notifications) == MAX_EVENTS
-    assert found.left_out > 0
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[" * 200_000,
-        b'{"events":[' + b'{"a":' * 200_000,
-        b'{"events":[{"id":"x","target":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
-        b'{"specversion":"1.0","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    ],
-)
-def test_deep_nesting_is_kept_as_it_came(body: bytes) -> None:
-    (found,) = parse("application/json", {}, body).notifications
-    assert found.strange is not None
-    assert len(found.raw) == MAX_RAW
-
-
-@pytest.mark.parametrize(
-    "text", [b'"\xff\xfe"', b'"\\ud800"', b'"a\\u0000b"', b"1e999", b"NaN", b"9" * 6000, b'"<script>alert(1)</script>"']
-)
-def test_hostile_values_can_be_stored(text: bytes) -> None:
-    body = b'{"events":[{"id":"1","action":"push","actor":{"name":' + text + b'},"target":{"repository":"a"}}]}'
-    (found,) = parse("application/json", {}, body).notifications
-    assert (found.action, found.repository) == ("push", "a")
-    assert_storable(found)
-
-
-def assert_storable(found: Notification) -> None:
-    """Every text is short enough, without NUL, and UTF-8 can hold it."""
-    for name in found.__struct_fields__:
-        value = getattr(found, name)
-        if isinstance(value, str):
-            assert "\x00" not in value
-            value.encode()
-            assert len(value) <= MAX_RAW
-    assert len(found.event_id) <= 255
-    assert found.action
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just(DIGEST),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=10,
-)
-FIELDS = sorted({*PUSH, *PUSH["target"], *HARBOR, *HARBOR["event_data"], *HARBOR_CLOUD, *ZOT, "events"})
-EVENTS = st.dictionaries(
-    st.sampled_from(FIELDS), VALUES | st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=5), max_size=8
-)
-HEADERS = st.dictionaries(st.sampled_from(sorted(ZOT_HEADERS)), st.text(max_size=20), max_size=3)
-
-
-@given(
-    content_type=st.sampled_from([V1, "application/cloudevents+json", "application/cloudevents-batch+json", "x"]),
-    headers=HEADERS,
-    value=VALUES | EVENTS | st.lists(EVENTS, max_size=3) | st.fixed_dictionaries({"events": st.lists(EVENTS)}),
-)
-def test_any_json_gives_events_that_can_be_stored(content_type: str, headers: dict[str, str], value: Any) -> None:
-    for found in posted(value, content_type, headers).notifications:
-        assert_storable(found)
-
-
-@given(headers=HEADERS, body=st.binary(max_size=200))
-def test_any_bytes_are_events_or_refused(headers: dict[str, str], body: bytes) -> None:
-    try:
-        found = parse("application/json", headers, body)
-    except InvalidInput:
-        return
-    for notification in found.notifications:
-        assert_storable(notification)
