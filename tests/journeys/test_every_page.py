@@ -46,6 +46,8 @@ PAGES: Final = {
     "search without a match": "/search?q=nothing-like-this",
     "account": "/account",
     "users": "/admin/users",
+    "audit trail": "/admin/audit",
+    "audit trail without a match": "/admin/audit?target=nothing-like-this",
     "patterns": "/-/patterns",
 }
 MISSING: Final = {

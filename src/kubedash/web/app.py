@@ -19,6 +19,7 @@ from kubedash.web.api.description import NameSchemas, openapi_config
 from kubedash.web.guards import DEPENDENCIES, ActorMiddleware, FormGuard, csrf_config
 from kubedash.web.pages import (
     account,
+    audit,
     errors,
     operations,
     overview,
@@ -63,6 +64,7 @@ ROUTES: Final = (
     users.lock,
     users.unlock,
     users.reset_password,
+    audit.show_audit,
     patterns.patterns,
     live_stream.live,
     errors.choose_theme,
