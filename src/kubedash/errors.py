@@ -109,9 +109,15 @@ class Unavailable(KubedashError):
 
 
 class RegistryError(KubedashError):
-    """The registry's side failed or refused; `temporary` says whether a retry may help."""
+    """The registry's side failed or refused; `temporary` says whether a retry may help.
+
+    `reply` is the status that the registry answered with, and `reply_code` its own word,
+    such as `MANIFEST_UNKNOWN`; both None where it did not answer.
+    """
 
     slug = "registry-error"
     title = "The registry did not do that"
     status = 502
     temporary: ClassVar[bool] = False
+    reply: int | None = None
+    reply_code: str | None = None

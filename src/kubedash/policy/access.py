@@ -25,6 +25,10 @@ class Permission(StrEnum):
     OWN_ACCOUNT = "account:own"
     REGISTRIES_MANAGE = "registries:manage"
     REGISTRIES_READ = "registries:read"
+    TAGS_DELETE = "tags:delete"
+    """Needs DELETE_IMAGES as well: see `require_deletion`."""
+    TAGS_WRITE = "tags:write"
+    """Add, move and restore tags, and copy images to other places."""
     USERS_MANAGE = "users:manage"
 
 
@@ -38,7 +42,7 @@ _VIEWER: Final = frozenset(
         Permission.REGISTRIES_READ,
     }
 )
-_MAINTAINER: Final = _VIEWER | {Permission.IMAGES_REVEAL}
+_MAINTAINER: Final = _VIEWER | {Permission.IMAGES_REVEAL, Permission.TAGS_DELETE, Permission.TAGS_WRITE}
 _ADMIN: Final = frozenset(Permission)
 _GRANTS: Final = {Role.VIEWER: _VIEWER, Role.MAINTAINER: _MAINTAINER, Role.ADMIN: _ADMIN}
 _RANK: Final = (Role.VIEWER, Role.MAINTAINER, Role.ADMIN)
@@ -72,6 +76,21 @@ def require(actor: Actor, permission: Permission) -> None:
         raise NotAllowed(
             f"{actor.name} ({actor.role}) may not do this: it needs the permission {permission}.",
             hint="Ask an administrator for another role.",
+        )
+
+
+def may_delete(actor: Actor, delete_images: bool) -> bool:
+    """Whether deleting is offered at all: the setting DELETE_IMAGES and the role both say so."""
+    return delete_images and allows(actor, Permission.TAGS_DELETE)
+
+
+def require_deletion(actor: Actor, delete_images: bool) -> None:
+    """Raises `NotSignedIn` or `NotAllowed`: for the role, or because DELETE_IMAGES is off for everybody."""
+    require(actor, Permission.TAGS_DELETE)
+    if not delete_images:
+        raise NotAllowed(
+            "Nothing can be deleted here: the setting DELETE_IMAGES is off.",
+            hint="Whoever runs this server can start it with DELETE_IMAGES=true.",
         )
 
 

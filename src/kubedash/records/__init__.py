@@ -6,6 +6,19 @@ digests are full. `None` means "not known", never zero or empty.
 """
 
 from kubedash.records.base import Page, Record, encode_json
+from kubedash.records.changes import (
+    ApiCall,
+    Capabilities,
+    ChangeOutcome,
+    ChangeState,
+    DeleteAbility,
+    DeletionPlan,
+    Orphan,
+    RetagPlan,
+    Strategy,
+    TagHistory,
+    TagHistoryEntry,
+)
 from kubedash.records.images import (
     Attachment,
     Child,
@@ -33,13 +46,19 @@ from kubedash.records.registries import (
 )
 
 __all__ = [
+    "ApiCall",
     "Attachment",
     "AuditEntry",
     "AuditQuery",
+    "Capabilities",
+    "ChangeOutcome",
+    "ChangeState",
     "Child",
     "ConfigView",
     "CreatedToken",
     "CreatedUser",
+    "DeleteAbility",
+    "DeletionPlan",
     "Freshness",
     "Healthcheck",
     "Image",
@@ -49,6 +68,7 @@ __all__ = [
     "LayerView",
     "ManifestRecord",
     "Namespace",
+    "Orphan",
     "Page",
     "Progress",
     "Record",
@@ -59,9 +79,13 @@ __all__ = [
     "RegistryStatus",
     "Repository",
     "RepositoryQuery",
+    "RetagPlan",
     "Role",
     "SearchHit",
+    "Strategy",
     "SyncState",
+    "TagHistory",
+    "TagHistoryEntry",
     "TagQuery",
     "TagRow",
     "Token",

@@ -205,6 +205,24 @@ def _allow_hint(origin: Origin) -> str:
     return f"If that host is yours, add {origin.host} to {ALLOW_SETTING}."
 
 
+def resolve_upload(base: Base, here: str, target: str, allowed: AllowList) -> str:
+    """Where an upload goes on, verbatim but for its origin where that is the registry's own host.
+
+    TLS-ending proxies make `http://` locations of it. Another host gets no credentials of
+    ours, and is one that redirects may lead to. Raises `UnsafeAddress`.
+    """
+    try:
+        url = urljoin(here, escape(target.strip()))
+        origin = Origin.of(url)
+    except ValueError as error:
+        raise UnsafeAddress("The upload's location cannot be followed.", answered=target[:200]) from error
+    if origin.host == base.origin.host and origin.port in (base.origin.port, *_PORTS.values()):
+        parts = urlsplit(url)
+        path = parts.path if parts.path.startswith(f"{base.prefix}/") else f"{base.prefix}{parts.path}"
+        url = f"{base.origin}{path}?{parts.query}" if parts.query else f"{base.origin}{path}"
+    return resolve_elsewhere(base, here, url, allowed, secret=False)
+
+
 def resolve_next_page(base: Base, here: str, target: str) -> str:
     """The address of a list's next page, rebuilt on the registry's own origin.
 

@@ -39,6 +39,7 @@ from kubedash.registry.products import API_VERSION, guess_product, looks_like_re
 from kubedash.registry.transport import Ask, Transport
 from kubedash.registry.verification import media_type_of, require_digest, verified_digest
 from kubedash.registry.wire import Answer
+from kubedash.registry.writing import DIGEST_HEADER, Writing
 
 MAX_MANIFEST_BYTES: Final = 8 * 1024 * 1024
 MAX_PING_BYTES: Final = 64 * 1024
@@ -130,8 +131,11 @@ class Listing(Generic[N]):
         return valid
 
 
-class RegistryClient:
-    """One registry's endpoints. Safe to share between tasks of one event loop."""
+class RegistryClient(Writing):
+    """One registry's endpoints; those that change something are in `Writing`.
+
+    Safe to share between tasks of one event loop.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -227,7 +231,7 @@ class RegistryClient:
             if isinstance(error, Denied | Refused | Unsupported):
                 return False
             raise error
-        digest = Digest.try_parse(answer.headers.get(_DIGEST))
+        digest = Digest.try_parse(answer.headers.get(DIGEST_HEADER))
         media_type = essence(answer.headers.get(hdrs.CONTENT_TYPE))
         if digest is None or not media_type.startswith("application/vnd."):
             return False
@@ -242,7 +246,7 @@ class RegistryClient:
             raise self._transport.failure(ask, answer)
         media_type = media_type_of(answer.headers.get(hdrs.CONTENT_TYPE), answer.body)
         wanted = Digest.try_parse(identifier) if ":" in identifier else None
-        digest = verified_digest(wanted, answer.headers.get(_DIGEST), answer.body, media_type, answer.url)
+        digest = verified_digest(wanted, answer.headers.get(DIGEST_HEADER), answer.body, media_type, answer.url)
         return FetchedManifest(digest, media_type, answer.body)
 
     async def get_blob(self, repository: RepositoryName, digest: Digest, *, limit: int) -> bytes:
@@ -314,15 +318,8 @@ class RegistryClient:
             MAX_MANIFEST_BYTES,
         )
 
-    def _path(self, repository: RepositoryName) -> str:
-        """Docker Hub keeps one-part names under `library/`."""
-        return f"library/{repository}" if self._transport.base.is_docker_hub and "/" not in repository else repository
-
     def _scope(self, repository: RepositoryName) -> str:
         return pull_scope(self._path(repository))
-
-
-_DIGEST: Final = "Docker-Content-Digest"
 
 
 def _names(answer: Answer, key: str, asked: str) -> tuple[str, ...]:

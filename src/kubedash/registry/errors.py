@@ -174,6 +174,12 @@ _HINTS: Final[dict[type[RegistryError], str]] = {
 
 def from_answer(asked: str, complaint: Complaint, retry_after: float | None = None) -> RegistryError:
     """The error for an answer that is no success. `asked` is shown as it is."""
+    error = _error_for(asked, complaint, retry_after)
+    error.reply, error.reply_code = complaint.status, complaint.code
+    return error
+
+
+def _error_for(asked: str, complaint: Complaint, retry_after: float | None) -> RegistryError:
     code = complaint.status
     answered = complaint.sentence
     if code == HTTPStatus.TOO_MANY_REQUESTS:

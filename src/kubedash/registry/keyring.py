@@ -28,6 +28,16 @@ def pull_scope(repository: str) -> str:
     return f"repository:{repository}:pull"
 
 
+def push_scope(repository: str) -> str:
+    """The scope distribution asks for uploads and for manifests that are put."""
+    return f"repository:{repository}:pull,push"
+
+
+def delete_scope(repository: str) -> str:
+    """The scope distribution asks for DELETE; most token servers grant no more than they are asked for."""
+    return f"repository:{repository}:delete"
+
+
 class _Basic(msgspec.Struct, frozen=True):
     """This scope takes user name and password."""
 

@@ -30,7 +30,7 @@ from kubedash.registry.auth import (
 )
 from kubedash.registry.challenges import Challenge, parse_challenges
 from kubedash.registry.complaints import read_complaint
-from kubedash.registry.errors import Unreadable, from_answer
+from kubedash.registry.errors import RateLimited, Unreadable, from_answer
 from kubedash.registry.keyring import NO_SCOPE, Keyring
 from kubedash.registry.limiter import Limiter
 from kubedash.registry.retries import RETRIED, Patience, parse_retry_after, retry_delay
@@ -38,19 +38,25 @@ from kubedash.registry.wire import MAX_ERROR_BODY, REDIRECTS, Answer, Wire
 
 MAX_REDIRECTS: Final = 5
 MAX_SIGN_INS: Final = 3
+READING: Final = frozenset({"GET", "HEAD"})
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """A request that changes nothing."""
+    """One request. What changes something is never sent twice on a doubt."""
 
     path: str
-    """Begins with `/v2/`; or a whole url on the registry's own origin."""
+    """Begins with `/v2/` (or `/api/`); or a whole url. Credentials go to the registry's own origin only."""
     scope: str = NO_SCOPE
     """What a token for it must allow, as far as we can tell."""
     method: str = "GET"
     headers: Mapping[str, str] = {}
     limit: int = MAX_ERROR_BODY
     """Most bytes of a good answer's body."""
+    body: bytes | None = None
+
+    @property
+    def changes(self) -> bool:
+        return self.method not in READING
 
 
 class Transport:
@@ -72,7 +78,7 @@ class Transport:
         self.keyring = Keyring(self.base, login, allowed)
         self.limiter = Limiter(concurrency)
         self.wire = Wire(connection, base=self.base, timeout=timeout, allowed=allowed, limiter=self.limiter)
-        self._allowed = allowed
+        self.allowed = allowed
         self._patience = patience
         self._locks: WeakValueDictionary[object, asyncio.Lock] = WeakValueDictionary()
         self._greeted = login.is_anonymous
@@ -94,6 +100,9 @@ class Transport:
                     error = self.failure(ask, answer)
                 except RegistryError as failure:
                     error = failure
+                if ask.changes and not isinstance(error, RateLimited):
+                    # It may have been done all the same; whoever asked has to look.
+                    raise error
                 delay = retry_delay(error, tried, loop.time() - started, self._patience)
                 if delay is None:
                     raise error
@@ -205,23 +214,23 @@ class Transport:
         headers: dict[str, str] = {hdrs.ACCEPT: "application/json"}
         if request.authorization:
             headers[hdrs.AUTHORIZATION] = request.authorization
-        answer = await self.wire.exchange(method, request.url, headers, MAX_TOKEN_BODY, form=request.form)
+        answer = await self.wire.exchange(method, request.url, headers, MAX_TOKEN_BODY, body=request.form)
         return TokenAnswer(answer.status, answer.body, asked)
 
     async def _follow(self, ask: Ask, authorization: str | None) -> Answer:
         """Sends and follows redirects; credentials never cross an origin, not even back."""
         headers = dict(ask.headers)
-        if authorization is not None:
-            headers[hdrs.AUTHORIZATION] = authorization
         url = ask.path if not ask.path.startswith("/") else f"{self.base.root}{ask.path}"
+        if authorization is not None and Origin.of(url) == self.base.origin:
+            headers[hdrs.AUTHORIZATION] = authorization
         await self.limiter.acquire()
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                answer = await self.wire.exchange(ask.method, url, headers, ask.limit)
+                answer = await self.wire.exchange(ask.method, url, headers, ask.limit, body=ask.body)
                 location = answer.headers.get(hdrs.LOCATION)
                 if answer.status not in REDIRECTS or not location:
                     return answer
-                target = resolve_elsewhere(self.base, url, location, self._allowed, secret=False)
+                target = resolve_elsewhere(self.base, url, location, self.allowed, secret=False)
                 if Origin.of(target) != Origin.of(url):
                     headers.pop(hdrs.AUTHORIZATION, None)
                 url = target

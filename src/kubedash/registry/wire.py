@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import io
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -44,6 +45,7 @@ HEAVY_BYTES: Final = 256 * 1024
 MAX_HEAVY: Final = 4
 """Bodies larger than `HEAVY_BYTES` that are read at once, so that a registry full of huge
 manifests cannot fill our memory by its concurrency alone."""
+MAX_WHOLE_BODY: Final = 512 * 1024
 KEEP_ALIVE_SECONDS: Final = 30.0
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TROUBLE: Final = frozenset({429, 500, 502, 503, 504})
@@ -95,9 +97,15 @@ class Wire:
                 await session.close()
 
     async def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], limit: int, form: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        limit: int,
+        *,
+        body: bytes | Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request, one answer."""
+        """One request, one answer. A mapping as `body` is sent as a form."""
         loop = asyncio.get_running_loop()
         is_home = url.startswith(self._home_root)
         session = self._session(is_home)
@@ -111,7 +119,7 @@ class Wire:
                 method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=form,
+                data=_payload(body),
                 allow_redirects=False,
                 proxy=self._route.proxy,
                 proxy_headers=self._route.proxy_headers,
@@ -119,7 +127,7 @@ class Wire:
             )
             try:
                 begun = loop.time()
-                body = await _read(response, limit, method, self._heavy)
+                answered = await _read(response, limit, method, self._heavy)
             finally:
                 response.release()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -128,7 +136,7 @@ class Wire:
             raise explain(error, f"{method} {shown(url, self._base.origin)}") from error
         if is_home:
             self._feel(response, started, begun)
-        return Answer(response.status, response.headers, body, url, hdrs.AUTHORIZATION in headers)
+        return Answer(response.status, response.headers, answered, url, hdrs.AUTHORIZATION in headers)
 
     def _feel(self, response: aiohttp.ClientResponse, started: float, begun: float) -> None:
         """Tells the limiter how the registry bears it."""
@@ -172,6 +180,11 @@ class Wire:
             headers={hdrs.USER_AGENT: USER_AGENT, hdrs.ACCEPT_ENCODING: "identity"},
             trust_env=False,
         )
+
+
+def _payload(body: bytes | Mapping[str, str] | None) -> io.BytesIO | bytes | Mapping[str, str] | None:
+    """Large bodies are handed over in pieces, so that they do not hold up the event loop."""
+    return io.BytesIO(body) if isinstance(body, bytes) and len(body) > MAX_WHOLE_BODY else body
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int, method: str, heavy: asyncio.Semaphore) -> bytes:
