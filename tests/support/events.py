@@ -1,79 +1,65 @@
-"""Events as registries post them, to be changed by tests."""
+"""Events as registries tell them, and as they reach us."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from datetime import datetime
+from typing import Any, Final
 
-from kubedash.oci.digest import Digest
+from kubedash.oci.notifications import Notification, parse
+from kubedash.storage.event_writing import Arrival, Values, row_of
+from tests.support.summaries import NOW
 
-V1 = "application/vnd.docker.distribution.events.v1+json"
-V2 = "application/vnd.docker.distribution.events.v2+json"
-DIGEST = Digest.of(b"manifest")
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-PUSH: dict[str, Any] = {
-    "id": "320678d8-ca14-430f-8bb6-4ca139cd83f7",
-    "timestamp": "2026-03-09T14:44:26.402973972+02:00",
-    "action": "push",
-    "target": {
-        "mediaType": MANIFEST,
-        "size": 708,
-        "digest": DIGEST,
-        "length": 708,
-        "repository": "shop/api",
-        "url": "http://registry:5000/v2/shop/api/manifests/x",
-        "tag": "1.4",
-    },
-    "request": {
-        "id": "6df24a34",
-        "addr": "192.168.64.11:42961",
-        "host": "registry.example.org:5000",
-        "method": "PUT",
-        "useragent": "docker/27.0 go/1.22",
-    },
-    "actor": {"name": "ci"},
-    "source": {"addr": "node-1:5000", "instanceID": "a53db899-3b4b-4a62-a067-8dd013beaca4"},
-}
-ZOT: dict[str, Any] = {
-    "name": "shop/api",
-    "reference": "1.4",
-    "digest": DIGEST,
-    "mediaType": MANIFEST,
-    "manifest": '{"schemaVersion":2}',
-    "actor": {"name": "ci"},
-    "request": {"addr": "[2001:db8::1]:5000", "method": "PUT", "useragent": "skopeo/1.9"},
-}
-ZOT_HEADERS = {
-    "ce-specversion": "1.0",
-    "ce-id": "9b2d",
-    "ce-source": "zotregistry.dev",
-    "ce-type": "zotregistry.image.updated",
-    "ce-time": "2026-03-09T14:44:26.402973972Z",
-}
-HARBOR: dict[str, Any] = {
-    "type": "PUSH_ARTIFACT",
-    "occur_at": 1773067466,
-    "operator": "admin",
-    "event_data": {
-        "resources": [{"digest": DIGEST, "tag": "1.4", "resource_url": "harbor.example.org/shop/api:1.4"}],
-        "repository": {"name": "api", "namespace": "shop", "repo_full_name": "shop/api", "repo_type": "private"},
-    },
-}
-HARBOR_CLOUD: dict[str, Any] = {
-    "specversion": "1.0",
-    "id": "66e18103",
-    "requestid": "51c0b694",
-    "source": "/projects/2/webhook/policies/15",
-    "type": "harbor.artifact.pulled",
-    "datacontenttype": "application/json",
-    "time": "2026-03-09T14:44:26Z",
-    "data": HARBOR["event_data"],
-    "operator": "robot$ci",
-}
+CONTENT_TYPE: Final = "application/vnd.docker.distribution.events.v1+json"
+DIGEST: Final = "sha256:" + "a" * 64
 
 
-def changed(event: dict[str, Any], **parts: Any) -> dict[str, Any]:
-    """The event with fields replaced; a dict replaces fields inside, None removes one."""
-    merged = {**event}
-    for key, value in parts.items():
-        merged[key] = {**merged[key], **value} if isinstance(value, dict) and key in merged else value
-    return {key: value for key, value in merged.items() if value is not None}
+def told(number: int = 1, at: datetime | None = NOW, **fields: Any) -> dict[str, Any]:
+    """A pull of `team/api:1.0` by `ci`, as distribution writes it.
+
+    `fields` replace parts: `action`, `repository`, `tag`, `digest`, `media_type`,
+    `actor`, `addr`, `method`, `useragent`, `id`.
+    """
+    target = {
+        "mediaType": fields.get("media_type", "application/vnd.oci.image.manifest.v1+json"),
+        "size": 500,
+        "digest": fields.get("digest", DIGEST),
+        "repository": fields.get("repository", "team/api"),
+        "tag": fields.get("tag", "1.0"),
+    }
+    return {
+        "id": fields.get("id", f"event-{number}"),
+        "timestamp": at.isoformat() if at else None,
+        "action": fields.get("action", "pull"),
+        "target": {name: value for name, value in target.items() if value is not None},
+        "request": {
+            "id": f"request-{number}",
+            "addr": fields.get("addr", "10.0.0.1:5000"),
+            "host": "registry.example.com",
+            "method": fields.get("method", "GET"),
+            "useragent": fields.get("useragent", "docker/27"),
+        },
+        "actor": {"name": fields.get("actor", "ci")},
+        "source": {"addr": "registry:5000", "instanceID": "one"},
+    }
+
+
+def envelope(*events: Any) -> bytes:
+    return json.dumps({"events": list(events)}).encode()
+
+
+def notification(number: int = 1, at: datetime | None = NOW, **fields: Any) -> Notification:
+    return parse(CONTENT_TYPE, {}, envelope(told(number, at, **fields))).notifications[0]
+
+
+def row(source_id: int, number: int = 1, at: datetime | None = NOW, **fields: Any) -> Values:
+    """A row of `event`, received a second after `NOW` unless `received` says otherwise."""
+    received = fields.pop("received", NOW)
+    arrival = Arrival(
+        notification=notification(number, at, **fields),
+        registry_id=None,
+        authenticated=True,
+        sender="127.0.0.1",
+        received_at=received,
+    )
+    return row_of(arrival) | {"source_id": source_id}

@@ -19,6 +19,15 @@ from kubedash.records.changes import (
     TagHistory,
     TagHistoryEntry,
 )
+from kubedash.records.events import (
+    Event,
+    EventCounts,
+    EventFilter,
+    EventPoint,
+    EventQuery,
+    EventStats,
+    TopEntry,
+)
 from kubedash.records.images import (
     Attachment,
     Child,
@@ -59,6 +68,12 @@ __all__ = [
     "CreatedUser",
     "DeleteAbility",
     "DeletionPlan",
+    "Event",
+    "EventCounts",
+    "EventFilter",
+    "EventPoint",
+    "EventQuery",
+    "EventStats",
     "Freshness",
     "Healthcheck",
     "Image",
@@ -89,6 +104,7 @@ __all__ = [
     "TagQuery",
     "TagRow",
     "Token",
+    "TopEntry",
     "User",
     "encode_json",
 ]

@@ -156,6 +156,10 @@ class Keyset:
             first=position + 1 if kept else None,
         )
 
+    def cursor_at(self, row: Row[Any], passed: int) -> str:
+        """Where to go on behind `row`, which holds the keys, after `passed` items of this page."""
+        return self._cursor(False, row, (self.cursor.position if self.cursor else 0) + passed)
+
     def _cursor(self, back: bool, row: Row[Any], position: int) -> str:
         keys = tuple(getattr(row, name) for name in self.ordering.columns)
         return Cursor(self.sort, back, keys, position).encode()

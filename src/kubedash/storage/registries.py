@@ -16,6 +16,7 @@ from kubedash.oci.reference import RepositoryName
 from kubedash.records import Registry, RegistrySettings, RegistryStatus
 from kubedash.storage import namespaces, sizes
 from kubedash.storage.database import ReadSession, WriteSession
+from kubedash.storage.event_tables import event_source
 from kubedash.storage.tables import manifest, registry, repository, repository_manifest
 from kubedash.storage.values import from_micros, to_micros
 
@@ -59,6 +60,8 @@ async def remove(session: WriteSession, registry_id: int) -> None:
         .where(repository.c.registry_id == registry_id)
     )
     candidates = [row.manifest_id for row in await session.rows(held.distinct())]
+    name = select(registry.c.name).where(registry.c.id == registry_id).scalar_subquery()
+    await session.run(change(event_source).where(event_source.c.registry_id == registry_id).values(name=name))
     await session.run(delete(registry).where(registry.c.id == registry_id))
     linked = exists().where(repository_manifest.c.manifest_id == manifest.c.id)
     unlinked = delete(manifest).where(manifest.c.id == bindparam("gone"), ~linked)
