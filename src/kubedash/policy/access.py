@@ -15,6 +15,8 @@ class Permission(StrEnum):
     """`scope:action`, kept in alphabetical order."""
 
     AUDIT_READ = "audit:read"
+    EVENTS_READ = "events:read"
+    """See who pushed, pulled and deleted what, and from where."""
     IMAGES_READ = "images:read"
     IMAGES_REVEAL = "images:reveal"
     """See values of an image's environment that look secret."""
@@ -34,6 +36,7 @@ class Permission(StrEnum):
 
 _VIEWER: Final = frozenset(
     {
+        Permission.EVENTS_READ,
         Permission.IMAGES_READ,
         Permission.IMAGES_SYNC,
         Permission.JOBS_READ,

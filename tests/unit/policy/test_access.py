@@ -11,6 +11,7 @@ from kubedash.policy.access import ANONYMOUS, SYSTEM, Actor, Permission, allows,
 from kubedash.records import Role
 
 VIEWER_MAY = {
+    Permission.EVENTS_READ,
     Permission.IMAGES_READ,
     Permission.IMAGES_SYNC,
     Permission.JOBS_READ,
