@@ -220,3 +220,18 @@ def test_a_refusal_names_the_parameter(house: House) -> None:
     assert fields_of(house.ask("GET", f"/registries/main/image?repository={SINGLE}&reference=sha256:1")) == {
         "reference"
     }
+
+
+def test_comparing_needs_a_maintainer_to_reveal(house: House) -> None:
+    path = f"/registries/main/image/diff?repository={SINGLE}&reference=1.10&with=1.0"
+    found = house.ask("GET", path, role="viewer", status=200).json()
+    assert (found["same"], found["before"]["name"], found["after"]["name"]) == (False, "1.0", "1.10")
+    (platform,) = found["platforms"]
+    assert [(change["name"], change["change"]) for change in platform["labels"]] == [
+        ("org.opencontainers.image.version", "changed")
+    ]
+    assert platform["sums"]["shared"] == 1
+    house.ask("GET", f"{path}&reveal=true", role="viewer", status=403)
+    house.ask("GET", f"{path}&reveal=true", role="maintainer", status=200)
+    house.ask("GET", path.replace("&with=1.0", ""), status=422)
+    house.ask("GET", f"{path}-nope", status=404)

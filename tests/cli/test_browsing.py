@@ -91,6 +91,14 @@ def test_secret_values_are_masked(terminal: Terminal) -> None:
         (("ls", "main", "--limit", "100"), "/registries/main/repositories"),
         (("ls", f"main/{SINGLE}", "--limit", "100"), f"/registries/main/tags?repository={SINGLE}"),
         (("inspect", f"main/{MULTI}:2.0"), f"/registries/main/image?repository={MULTI}&reference=2.0"),
+        (
+            ("diff", f"main/{SINGLE}:1.0", f"main/{SINGLE}:1.2"),
+            f"/registries/main/image/diff?repository={SINGLE}&reference=1.2&with=1.0",
+        ),
+        (
+            ("diff", f"main/{SINGLE}:1.0", f"main/{MULTI}:2.0"),
+            f"/registries/main/image/diff?repository={MULTI}&reference=2.0&with=1.0&with_repository={SINGLE}",
+        ),
         (("user", "list"), "/users"),
     ],
 )
@@ -118,6 +126,9 @@ def test_json_is_what_the_api_answers(terminal: Terminal, words: tuple[str, ...]
         (("inspect", f"main/{SINGLE}:nope"), 1),
         (("inspect", f"main/{SINGLE}@sha256:abc"), 2),
         (("inspect", f"main/{MULTI}:2.0", "--platform", "plan9/mips"), 2),
+        (("diff", f"main/{SINGLE}:1.0"), 2),
+        (("diff", f"main/{SINGLE}:1.0", f"main/{SINGLE}:nope"), 1),
+        (("diff", f"main/{SINGLE}:1.0", "main"), 2),
         (("sync", "nope"), 1),
         (("sync", "main", "UPPER"), 2),
         (("nonsense",), 2),
@@ -128,6 +139,16 @@ def test_refusals_and_misuse_have_their_codes(terminal: Terminal, words: tuple[s
     outcome = terminal.run(*words, code=code)
     assert outcome.out == ""
     assert outcome.err
+
+
+def test_diff_tells_what_differs(terminal: Terminal) -> None:
+    lines = terminal.run("diff", f"main/{SINGLE}:1.0", f"main/{SINGLE}:1.10").lines
+    assert lines[0].startswith(f"--- main/{SINGLE}:1.0 sha256:")
+    assert "- label org.opencontainers.image.version=1.0" in lines
+    assert "+ label org.opencontainers.image.version=1.10" in lines
+    assert "1 layers kept" in lines[-1]
+    same = terminal.run("diff", f"main/{SINGLE}:latest", f"main/{SINGLE}:1.10").lines
+    assert same[-1] == "Both are the same manifest."
 
 
 def test_sync_says_how_far_it_is(terminal: Terminal) -> None:

@@ -28,6 +28,7 @@ VERBS: Final = (
     ("sync", "sync:sync", "Read the registries anew and wait for it."),
     ("ls", "browse:ls", "List the repositories of a registry, or the tags of a repository."),
     ("inspect", "browse:inspect_reference", "Show one image, index, chart or other artifact."),
+    ("diff", "compare:diff", "Show what differs between two images."),
     ("user", "people:users", "Add and list users."),
     ("token", "people:api_tokens", "Create API tokens."),
 )

@@ -102,6 +102,10 @@ class Urls:
         mark = "@" if ":" in reference else ":"
         return f"{self.base}/r/{_quoted(registry)}/{_quoted(repository)}{mark}{_quoted(reference)}{_view(view)}"
 
+    def comparison(self, registry: str, repository: str, reference: str, other: str) -> str:
+        """What differs from `other` (a tag, digest or whole name) to `reference`."""
+        return self.image(registry, repository, reference, "compare") + query_string({"with": other})
+
     def of(self, registry: str, address: Address) -> str:
         """The inverse of `parse`."""
         if address.reference is None:

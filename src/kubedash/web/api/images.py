@@ -11,12 +11,12 @@ from litestar.params import FromPath, QueryParameter
 from msgspec.structs import replace
 
 from kubedash.policy.lists import Keys, ListQuery, page_of
-from kubedash.records import Attachment, ConfigView, Image, ManifestRecord, Page
+from kubedash.records import Attachment, Comparison, ConfigView, Image, ManifestRecord, Page
 from kubedash.web.api.inventory import RepositoryParameter
 from kubedash.web.api.lists import Cursor, Limit, Q, Sort
 from kubedash.web.api.values import read_reference
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.workflows import inspect
+from kubedash.workflows import compare, inspect
 
 ReferenceParameter = Annotated[str, QueryParameter(description="A tag, or a digest.")]
 Platform = Annotated[
@@ -101,6 +101,29 @@ async def list_referrers(
     query = ListQuery(q=q, sort=sort, limit=limit, cursor=cursor)
     page = page_of(image.attachments, query, _KEYS, lambda found: f"{found.kind} {found.artifact_type} {found.digest}")
     return replace(page, as_of=image.freshness.as_of)
+
+
+@get("/registries/{registry:str}/image/diff", summary="Compare two images")
+async def compare_images(
+    services: GivenServices,
+    actor: GivenActor,
+    registry: FromPath[str],
+    repository: RepositoryParameter,
+    reference: ReferenceParameter,
+    other: Annotated[str, QueryParameter(name="with", description="The older one: a tag, or a digest.")],
+    other_repository: Annotated[
+        str | None, QueryParameter(name="with_repository", description="Its repository, where that is another one.")
+    ] = None,
+    other_registry: Annotated[
+        str | None, QueryParameter(name="with_registry", description="Its registry, where that is another one.")
+    ] = None,
+    reveal: Reveal = False,
+) -> Comparison:
+    """What differs from `with` to `reference`: settings, variables, labels and layers; of indexes by platform."""
+    before = (other_registry or registry, read_reference(other_repository or repository, other))
+    return await compare.compare(
+        services, actor, before, (registry, read_reference(repository, reference)), reveal=reveal
+    )
 
 
 def safe_media_type(record: ManifestRecord) -> str:

@@ -25,6 +25,7 @@ ROUTES: Final = (
     images.show_config,
     images.read_manifest,
     images.list_referrers,
+    images.compare_images,
     jobs.show_job,
     jobs.cancel_job,
     inventory.search,

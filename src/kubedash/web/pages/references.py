@@ -13,7 +13,7 @@ from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor
 from kubedash.web import addresses
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.web.pages import images, manifests, tags
+from kubedash.web.pages import compare, images, manifests, tags
 from kubedash.web.rendering import HtmlRequest
 from kubedash.workflows.services import Services
 
@@ -21,7 +21,10 @@ Answer: TypeAlias = "Awaitable[Response[Any]]"
 RepositoryView: TypeAlias = Callable[[HtmlRequest, Services, Actor, str, RepositoryName], Answer]
 ImageView: TypeAlias = Callable[[HtmlRequest, Services, Actor, str, Reference], Answer]
 
-REPOSITORY_VIEWS: Final[dict[str | None, RepositoryView]] = {None: tags.show_tags}
+REPOSITORY_VIEWS: Final[dict[str | None, RepositoryView]] = {
+    None: tags.show_tags,
+    "compare": compare.choose_comparison,
+}
 REPOSITORY_ACTIONS: Final[dict[str | None, RepositoryView]] = {"sync": tags.refresh_tags}
 IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
     None: images.show_info,
@@ -31,6 +34,7 @@ IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
     "labels": images.show_labels,
     "manifest": manifests.show_manifest,
     "manifest/raw": manifests.download_manifest,
+    "compare": compare.show_comparison,
 }
 IMAGE_ACTIONS: Final[dict[str | None, ImageView]] = {"sync": images.refresh_image}
 """View → page. Later views are added here; their paths are the contract of docs/reference."""
