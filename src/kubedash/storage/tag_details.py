@@ -91,11 +91,11 @@ async def of_digests(session: ReadSession, repository_id: int, digests: Sequence
     manifests, aliases, attachments = await session.each(*_questions(session.dialect), values=values)
     for row in manifests:
         read.manifest(row)
-    for row in aliases:
-        read.tags[row.digest].append(Tag(row.name))
-    for row in attachments:
-        if row.kind and row.kind != ArtifactKind.REFERRERS:
-            read.kinds[row.subject].add(row.kind)
+    for digest, name in aliases:
+        read.tags[digest].append(Tag(name))
+    for subject, kind in attachments:
+        if kind and kind != ArtifactKind.REFERRERS:
+            read.kinds[subject].add(kind)
     return {digest: read.details(digest) for digest in wanted}
 
 
@@ -111,14 +111,16 @@ class _Reading:
 
     def manifest(self, row: Any) -> None:
         """A manifest, once for each entry where it is an index."""
-        self.media_types[row.digest] = row.media_type
-        platform = row.platform if row.child_digest is None else row.child_platform
-        if row.attests is not None:
-            self.kinds[row.digest].add(ArtifactKind.BUILDKIT_ATTESTATION)
+        # Taken apart by position: a name costs a look-up, seven times a row.
+        digest, media_type, own_platform, child_digest, child_platform, attests, child_size = row
+        self.media_types[digest] = media_type
+        platform = own_platform if child_digest is None else child_platform
+        if attests is not None:
+            self.kinds[digest].add(ArtifactKind.BUILDKIT_ATTESTATION)
         elif platform and platform != UNKNOWN_PLATFORM:
-            self.platforms[row.digest][platform] = None
-            if row.child_size is not None and row.child_size >= 0:
-                self.sizes[row.digest].add(row.child_size)
+            self.platforms[digest][platform] = None
+            if child_size is not None and child_size >= 0:
+                self.sizes[digest].add(child_size)
 
     def details(self, digest: Digest) -> TagDetails:
         kinds = self.kinds.get(digest, set())

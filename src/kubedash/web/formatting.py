@@ -17,6 +17,17 @@ _DAY: Final = 24 * _HOUR
 _WEEK: Final = 7 * _DAY
 _MONTH: Final = 30.44 * _DAY
 _YEAR: Final = 365.25 * _DAY
+_DISTANCES: Final = (
+    (1, 1, ""),
+    (_MINUTE, 1, "s"),
+    (_HOUR, _MINUTE, "min"),
+    (_DAY, _HOUR, "h"),
+    (2 * _DAY, _DAY, ""),
+    (2 * _WEEK, _DAY, "day"),
+    (2 * _MONTH, _WEEK, "week"),
+    (2 * _YEAR, _MONTH, "month"),
+)
+"""Below so many seconds: counted in what, and called what."""
 _SHORT_DIGEST: Final = 12
 _REMEMBERED: Final = 8192
 """Pages show the same sizes and times again and again."""
@@ -25,6 +36,8 @@ _UNSEEN: Final = re.compile(
 )
 """Controls but for tab and line ends, marks that turn the direction of text, and spaces of no width.
 The joiners U+200C and U+200D stay: Persian and emoji are written with them."""
+_PLAIN: Final = bytes((*b"\t\n\r", *range(0x20, 0x7F)))
+"""The bytes of text that need no look."""
 
 
 @lru_cache(_REMEMBERED)
@@ -47,7 +60,8 @@ def exact_size(value: int | None) -> str:
 
 def visible(text: str) -> str:
     """What nobody would see, written out: `safe\\u202egnp.exe` is no longer read as an image."""
-    if text.replace("\n", "").isprintable():  # Nearly every page; looked at in a fraction of the time.
+    # Of nearly every page nothing suspicious is left; looked at in a fraction of the time.
+    if text.encode().translate(None, _PLAIN).decode().isprintable():
         return text
     return _UNSEEN.sub(_written_out, text)
 
@@ -81,16 +95,7 @@ def ago(when: datetime | None, now: datetime | None = None) -> str:
 
 
 def _distance(seconds: float) -> str:
-    for limit, step, unit in (
-        (1, 1, ""),
-        (_MINUTE, 1, "s"),
-        (_HOUR, _MINUTE, "min"),
-        (_DAY, _HOUR, "h"),
-        (2 * _DAY, _DAY, ""),
-        (2 * _WEEK, _DAY, "day"),
-        (2 * _MONTH, _WEEK, "week"),
-        (2 * _YEAR, _MONTH, "month"),
-    ):
+    for limit, step, unit in _DISTANCES:
         if seconds < limit:
             return _worded(int(seconds // step), unit, limit)
     return f"{int(seconds // _YEAR)} years"
