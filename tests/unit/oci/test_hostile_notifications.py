@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kubedash.errors import InvalidInput
 from kubedash.oci.notifications import MAX_EVENTS, MAX_RAW, Notification, Parsed, parse
-from tests.support.events import DIGEST, HARBOR, HARBOR_CLOUD, PUSH, V1, ZOT, ZOT_HEADERS, changed
+from tests.support.notifications import DIGEST, HARBOR, HARBOR_CLOUD, PUSH, V1, ZOT, ZOT_HEADERS, changed
 
 
 def posted(value: Any, content_type: str = V1, headers: dict[str, str] | None = None) -> Parsed:

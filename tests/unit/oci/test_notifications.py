@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kubedash.oci.notifications import MAX_RAW, Format, Notification, Parsed, parse
-from tests.support.events import DIGEST, HARBOR, HARBOR_CLOUD, MANIFEST, PUSH, V1, V2, ZOT, ZOT_HEADERS, changed
+from tests.support.notifications import DIGEST, HARBOR, HARBOR_CLOUD, MANIFEST, PUSH, V1, V2, ZOT, ZOT_HEADERS, changed
 
 OF_NOTHING: dict[str, Any] = {}
 READ_WHOLE: dict[str, Any] = {
