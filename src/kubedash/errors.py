@@ -90,6 +90,13 @@ class Conflict(KubedashError):
     status = 409
 
 
+class Moved(Conflict):
+    """What a plan was made for is not what is there any more; nothing was done."""
+
+    slug = "moved"
+    title = "It moved meanwhile"
+
+
 class TooMany(KubedashError):
     """Slower, please; `retry_after` is in seconds."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from kubedash.storage import (
+    change_tables,  # noqa: F401 (its tables join the others)
     event_tables,  # noqa: F401 (its tables join the others)
     tables,
 )

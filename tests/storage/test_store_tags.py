@@ -10,7 +10,7 @@ from kubedash.errors import InvalidInput
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Tag
 from kubedash.records import Attachment, TagQuery
-from kubedash.storage import manifests, referrers, repositories, tags
+from kubedash.storage import manifests, referrers, repositories, tag_history, tags
 from kubedash.storage.database import Database, ReadSession
 from tests.support.databases import DatabaseAt
 from tests.support.stored import add_repository, digest, put
@@ -26,7 +26,7 @@ def test_observing_tells_what_moved_and_keeps_the_history(database: DatabaseAt) 
             assert await tags.observe(session, place, first, NOW + DAY, "crawl") == 0
             assert await tags.observe(session, place, [(Tag("latest"), digest(2))], NOW + DAY, "event") == 1
             assert await tags.known(session, place) == {"1.0": digest(1), "latest": digest(2)}
-            history = await tags.history(session, place, Tag("latest"))
+            history = await tag_history.of_tag(session, place, Tag("latest"))
             assert [(line.digest, line.since, line.until, line.seen_by) for line in history] == [
                 (digest(2), NOW + DAY, None, "event"),
                 (digest(1), NOW, NOW + DAY, "crawl"),
@@ -47,8 +47,8 @@ def test_a_listing_that_ended_forgets_only_what_it_lacked(database: DatabaseAt) 
             await tags.observe(session, place, pairs, NOW, "crawl")
             assert await tags.finish_listing(session, place, {Tag("2.0")}, NOW + DAY) == 2
             assert await tags.known(session, place) == {"2.0": digest(2)}
-            assert (await tags.history(session, place, Tag("1.0")))[0].until == NOW + DAY
-            assert (await tags.history(session, place, Tag("2.0")))[0].until is None
+            assert (await tag_history.of_tag(session, place, Tag("1.0")))[0].until == NOW + DAY
+            assert (await tag_history.of_tag(session, place, Tag("2.0")))[0].until is None
             assert await tags.finish_listing(session, place, set(), NOW + DAY) == 1
 
     database.run(body)

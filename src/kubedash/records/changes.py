@@ -147,6 +147,8 @@ class ChangeState(StrEnum):
     """It failed half way, and what was there is put back as soon as the registry answers."""
     FAILED = "failed"
     """Nothing was changed."""
+    UNKNOWN = "unknown"
+    """The registry stopped answering before it showed how it ended; it is asked again until it does."""
 
 
 class ChangeOutcome(Record, frozen=True, kw_only=True):

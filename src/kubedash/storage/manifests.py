@@ -49,6 +49,7 @@ _linked: Final = (
 _GET: Final = (
     select(manifest).join(repository_manifest, _linked[1]).where(_linked[0], manifest.c.digest == bindparam("digest"))
 )
+_KEPT: Final = select(manifest).where(manifest.c.digest == bindparam("digest"))
 _child: Final = manifest.alias("child")
 _CHILDREN: Final = (
     select(
@@ -156,6 +157,23 @@ async def get(session: ReadSession, repository_id: int, digest: Digest) -> Manif
     """The manifest, where it is linked to that repository."""
     row = await session.first(_GET, {"repository_id": repository_id, "digest": digest})
     return _record(row) if row is not None else None
+
+
+async def kept(session: ReadSession, digest: Digest) -> ManifestRecord | None:
+    """The manifest wherever it came from, also where no repository holds it any more; None where it is not readable."""
+    row = await session.first(_KEPT, {"digest": digest})
+    return _record(row) if row is not None and row.media_type != UNREADABLE else None
+
+
+async def unlink(session: WriteSession, repository_id: int, digests: Collection[Digest]) -> None:
+    """The registry deleted them there. Their bytes are kept, so that they can be put back."""
+    for chunk in chunks(sorted(digests)):
+        ids = select(manifest.c.id).where(manifest.c.digest.in_(chunk))
+        await session.run(
+            delete(repository_manifest).where(
+                repository_manifest.c.repository_id == repository_id, repository_manifest.c.manifest_id.in_(ids)
+            )
+        )
 
 
 async def children(session: ReadSession, digest: Digest, repository_id: int | None = None) -> tuple[Child, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from kubedash.oci.digest import Digest
 from kubedash.records import Attachment
@@ -69,6 +69,17 @@ async def remove(session: WriteSession, repository_id: int, digests: Collection[
                 referrer.c.repository_id == repository_id,
                 referrer.c.digest.in_(chunk),
                 referrer.c.attached_by == how,
+            )
+        )
+
+
+async def forget(session: WriteSession, repository_id: int, digests: Collection[Digest]) -> None:
+    """These manifests are gone: they are attached to nothing, and nothing is attached to them, however it was found."""
+    for chunk in chunks(sorted(digests)):
+        await session.run(
+            delete(referrer).where(
+                referrer.c.repository_id == repository_id,
+                or_(referrer.c.digest.in_(chunk), referrer.c.subject.in_(chunk)),
             )
         )
 

@@ -127,6 +127,12 @@ async def record_synced(session: WriteSession, registry_id: int, at: datetime) -
 
 async def recount(session: WriteSession, registry_id: int, size: int | None = None) -> None:
     """Counts repositories, tags and namespaces anew; `size` (see `distinct_size`) is kept where given."""
+    await tally(session, registry_id, size)
+    await namespaces.rebuild(session, registry_id)
+
+
+async def tally(session: WriteSession, registry_id: int, size: int | None = None) -> None:
+    """Counts repositories and tags anew, after a change of one repository."""
     present = (repository.c.registry_id == registry_id) & repository.c.gone_since.is_(None)
     known = case((repository.c.tag_count > 0, repository.c.tag_count), else_=0)
     row = await session.first(select(func.count().label("many"), func.sum(known).label("tags")).where(present))
@@ -134,7 +140,6 @@ async def recount(session: WriteSession, registry_id: int, size: int | None = No
     if size is not None:
         values["size"] = size
     await session.run(change(registry).where(registry.c.id == registry_id).values(**values))
-    await namespaces.rebuild(session, registry_id)
 
 
 async def distinct_size(session: ReadSession, registry_id: int) -> int:

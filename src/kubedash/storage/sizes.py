@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import CTE, ColumnElement, Double, Select, bindparam, cast, func, select
+from sqlalchemy import CTE, ColumnElement, Double, Select, bindparam, cast, func, or_, select
 
 from kubedash.oci.media_types import INDEX_TYPES
 from kubedash.storage.database import ReadSession
@@ -80,6 +80,43 @@ def _of_indexes() -> Select[int, float]:
 _OF_INDEXES: Final = _of_indexes()
 
 
+def _needed_by_nothing_else() -> Select[float]:
+    root = select(manifest.c.id).where(manifest.c.digest == bindparam("digest"))
+    below = _with_children(root)
+    blobs = (
+        select(manifest_blob.c.blob_id).join(below, below.c.id == manifest_blob.c.manifest_id).distinct().cte("blobs")
+    )
+    users = (
+        select(manifest_blob.c.blob_id, manifest_blob.c.manifest_id.label("user"))
+        .join(blobs, blobs.c.blob_id == manifest_blob.c.blob_id)
+        .cte("users", recursive=True)
+    )
+    parent = manifest.alias("used")
+    above = users.union(
+        select(users.c.blob_id, manifest_child.c.manifest_id)
+        .select_from(users)
+        .join(parent, parent.c.id == users.c.user)
+        .join(manifest_child, manifest_child.c.digest == parent.c.digest)
+    )
+    needed = (
+        select(above.c.blob_id)
+        .join(manifest, manifest.c.id == above.c.user)
+        .join(tag, tag.c.digest == manifest.c.digest)
+        .join(repository, repository.c.id == tag.c.repository_id)
+        .where(
+            repository.c.registry_id == bindparam("registry"),
+            repository.c.gone_since.is_(None),
+            or_(tag.c.repository_id != bindparam("repository"), tag.c.digest != bindparam("digest")),
+        )
+    )
+    return select(_sum(blob.c.size)).where(
+        blob.c.id.in_(select(blobs.c.blob_id)), blob.c.size > 0, blob.c.id.not_in(needed)
+    )
+
+
+_ALONE: Final = _needed_by_nothing_else()
+
+
 async def of_repository(session: ReadSession, repository_id: int) -> int:
     """Distinct bytes of all that the repository's tags lead to."""
     return _bounded(await session.scalar(_OF_REPOSITORY, {"id": repository_id}))
@@ -94,6 +131,15 @@ async def of_indexes(session: ReadSession, repository_id: int) -> list[tuple[int
     """Indexes of the repository whose stored size is not that of their entries: id and right size."""
     rows = await session.rows(_OF_INDEXES, {"id": repository_id})
     return [(row.id, _bounded(row.total)) for row in rows]
+
+
+async def needed_by_nothing_else(session: ReadSession, registry_id: int, repository_id: int, digest: str) -> int:
+    """Distinct bytes below a manifest that no tag of the registry leads to, those of this digest here left out.
+
+    Looked at from the manifest's own blobs upwards, as it has few and the registry has many.
+    """
+    values = {"registry": registry_id, "repository": repository_id, "digest": digest}
+    return _bounded(await session.scalar(_ALONE, values))
 
 
 def _bounded(total: float | None) -> int:

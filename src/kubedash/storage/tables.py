@@ -181,6 +181,9 @@ tag_history: Final = Table(
     _number("since"),
     _number("until", null=True),
     _text("seen_by"),
+    _text("actor", null=True),
+    _text("ended_by", null=True),
+    _text("ended_actor", null=True),
     Index("ix_tag_history_name", "repository_id", "name", "since"),
 )
 

@@ -7,8 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
-from sqlalchemy import CTE, Row, Select, Table, bindparam, delete, insert, or_, select, union_all
+from sqlalchemy import CTE, Row, Select, Table, bindparam, delete, or_, select, union_all
 from sqlalchemy import update as change
 
 from kubedash.artifacts.kinds import ArtifactKind
@@ -16,17 +15,17 @@ from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Tag
 from kubedash.oci.referrers import is_folded, parse_attachment_tag
 from kubedash.records import Page, TagQuery, TagRow
-from kubedash.storage import tag_details
+from kubedash.storage import tag_details, tag_history
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.storage.narrowing import few_tag_names
 from kubedash.storage.paging import Cut, Keyset, Ordering, Shape
 from kubedash.storage.statements import chunks, clean, glob_pattern, insert_new, matches, upsert
-from kubedash.storage.tables import manifest, repository, tag, tag_history, tag_name
+from kubedash.storage.tables import manifest, repository, tag, tag_name
 from kubedash.storage.tag_details import TagDetails
 from kubedash.storage.values import NO_NUMBER, NO_TIME, from_micros, from_sortable_number, moment_of, to_micros
 
 MAX_SAME_DIGEST: Final = 1000
-MAX_HISTORY: Final = 1000
+SEEN_BY_CRAWL: Final = "crawl"
 MAX_NEWEST: Final = 10_000
 _COLUMNS: Final = (
     tag.c.name,
@@ -50,6 +49,11 @@ _OF_DIGEST: Final = (
     .order_by(tag.c.version_key.desc(), tag.c.name.desc())
     .limit(MAX_SAME_DIGEST)
 )
+_SHARING: Final = (
+    select(tag.c.name)
+    .where(tag.c.repository_id == bindparam("repository_id"), tag.c.digest == bindparam("digest"))
+    .order_by(tag.c.name)
+)
 _NEWEST: Final = (
     select(tag.c.digest)
     .where(tag.c.repository_id == bindparam("repository_id"), tag.c.machine == 0)
@@ -58,15 +62,6 @@ _NEWEST: Final = (
 )
 _KEYS: Final = ("repository_id", "machine", "name")
 _CHANGED: Final = ("digest", "kind", "created", "size", "seen_at")
-_CLOSE_HISTORY: Final = (
-    change(tag_history)
-    .where(
-        tag_history.c.repository_id == bindparam("of_repository"),
-        tag_history.c.name == bindparam("of_name"),
-        tag_history.c.until.is_(None),
-    )
-    .values(until=bindparam("at"))
-)
 _ORDERINGS: Final = {
     "version": Ordering(("version_key", "name"), (str, str)),
     "name": Ordering(("name",), (str,)),
@@ -81,22 +76,19 @@ _KIND_OF_SUFFIX: Final = {
 }
 
 
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of a tag's history: what it pointed to, from when until when."""
-
-    digest: Digest
-    since: datetime
-    until: datetime | None
-    seen_by: str
-
-
 async def observe(
-    session: WriteSession, repository_id: int, pairs: Sequence[tuple[Tag, Digest]], at: datetime, seen_by: str
+    session: WriteSession,
+    repository_id: int,
+    pairs: Sequence[tuple[Tag, Digest]],
+    at: datetime,
+    seen_by: str,
+    actor: str | None = None,
 ) -> int:
     """These tags point there now; what moved gets a line of history. Returns how many moved or are new.
 
     What is known of a manifest is copied beside the tag, so that a list can be sorted
-    by it. `seen_by` says who saw it: `crawl`, `page`, `event` or `us`.
+    by it. `seen_by` says who saw it: `crawl`, `page`, `event` or `us`; `actor` who did it,
+    where that is known.
     """
     wanted = dict(pairs)
     before = await _before(session, repository_id, wanted)
@@ -116,12 +108,9 @@ async def observe(
     await _forget_others(session, rows, before)
     await session.many(upsert(session.dialect, tag, _KEYS, _CHANGED), rows)
     await session.many(insert_new(session.dialect, tag_name), [{"name": name} for name in moved if name not in before])
-    await _close_history(session, repository_id, [name for name in moved if name in before], moment)
-    history = [
-        {"repository_id": repository_id, "name": name, "digest": wanted[name], "since": moment, "seen_by": seen_by}
-        for name in moved
-    ]
-    await session.many(insert(tag_history), history)
+    seen = tag_history.Seen(moment, seen_by, actor)
+    await tag_history.close(session, repository_id, [name for name in moved if name in before], seen)
+    await tag_history.begin(session, repository_id, [(name, wanted[name]) for name in moved], seen)
     return len(moved)
 
 
@@ -169,11 +158,6 @@ def _row(repository_id: int, name: Tag, digest: Digest, facts: Row[Any] | None) 
     }
 
 
-async def _close_history(session: WriteSession, repository_id: int, names: Sequence[str], at: int) -> None:
-    rows = [{"of_repository": repository_id, "of_name": name, "at": at} for name in names]
-    await session.many(_CLOSE_HISTORY, rows)
-
-
 async def known(session: ReadSession, repository_id: int) -> dict[Tag, Digest]:
     """Every tag, machines' as well, and what it pointed to when last seen."""
     rows = await session.rows(_KNOWN, {"repository_id": repository_id})
@@ -188,13 +172,26 @@ async def newest_digests(session: ReadSession, repository_id: int) -> tuple[Dige
 
 async def finish_listing(session: WriteSession, repository_id: int, seen: Collection[Tag], at: datetime) -> int:
     """After a complete listing, and only then: forgets the tags it no longer had. Returns how many."""
-    gone = sorted((await known(session, repository_id)).keys() - set(seen))
-    await _close_history(session, repository_id, gone, to_micros(at))
+    gone = (await known(session, repository_id)).keys() - set(seen)
+    await forget(session, repository_id, gone, at, SEEN_BY_CRAWL)
+    return len(gone)
+
+
+async def forget(
+    session: WriteSession,
+    repository_id: int,
+    names: Collection[Tag],
+    at: datetime,
+    seen_by: str,
+    actor: str | None = None,
+) -> None:
+    """These tags are gone from the registry; their history stays and says who saw it, or did it."""
+    gone = sorted(names)
+    await tag_history.close(session, repository_id, gone, tag_history.Seen(to_micros(at), seen_by, actor))
     for chunk in chunks(gone):
         await session.run(
             delete(tag).where(tag.c.repository_id == repository_id, tag.c.machine.in_((0, 1)), tag.c.name.in_(chunk))
         )
-    return len(gone)
 
 
 async def page(session: ReadSession, repository_id: int, query: TagQuery) -> Page[TagRow]:
@@ -267,6 +264,11 @@ async def of_digest(session: ReadSession, repository_id: int, digest: Digest) ->
     return tuple(map(Tag, names))
 
 
+async def sharing(session: ReadSession, repository_id: int, digest: Digest) -> tuple[Tag, ...]:
+    """Every tag that points to a digest, machines' too."""
+    return tuple(map(Tag, await session.scalars(_SHARING, {"repository_id": repository_id, "digest": digest})))
+
+
 async def find(session: ReadSession, repository_id: int, name: Tag) -> TagRow | None:
     """One tag, as its line of the list shows it."""
     values = {"repository_id": repository_id, "name": name}
@@ -274,20 +276,6 @@ async def find(session: ReadSession, repository_id: int, name: Tag) -> TagRow | 
     if row is None:
         return None
     return _record(row, await tag_details.of_digests(session, repository_id, [Digest(row.digest)]))
-
-
-async def history(session: ReadSession, repository_id: int, name: Tag) -> tuple[Moved, ...]:
-    """What a tag pointed to, newest first; it stays when the tag has gone."""
-    statement = (
-        select(tag_history)
-        .where(tag_history.c.repository_id == repository_id, tag_history.c.name == name)
-        .order_by(tag_history.c.since.desc(), tag_history.c.id.desc())
-        .limit(MAX_HISTORY)
-    )
-    return tuple(
-        Moved(digest=Digest(row.digest), since=moment_of(row.since), until=from_micros(row.until), seen_by=row.seen_by)
-        for row in await session.rows(statement)
-    )
 
 
 async def refresh(session: WriteSession, repository_id: int) -> None:

@@ -1,0 +1,1 @@
+"""Changes of registries, on real ones."""
