@@ -91,11 +91,11 @@ async def of_digests(session: ReadSession, repository_id: int, digests: Sequence
     manifests, aliases, attachments = await session.each(*_questions(session.dialect), values=values)
     for row in manifests:
         read.manifest(row)
-    for digest, name in aliases:
-        read.tags[digest].append(Tag(name))
-    for subject, kind in attachments:
-        if kind and kind != ArtifactKind.REFERRERS:
-            read.kinds[subject].add(kind)
+    for alias in aliases:
+        read.tags[alias[0]].append(Tag(alias[1]))
+    for attachment in attachments:
+        if attachment[1] and attachment[1] != ArtifactKind.REFERRERS:
+            read.kinds[attachment[0]].add(attachment[1])
     return {digest: read.details(digest) for digest in wanted}
 
 
