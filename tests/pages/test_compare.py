@@ -48,7 +48,10 @@ def site(read: Site) -> Site:
 
 def test_the_image_and_the_tag_list_lead_to_it(site: Site) -> None:
     assert NEW in site.get_page("/r/sample/shop/app:2.0").links()
-    assert "/r/sample/shop/app/-/compare" in site.get_page("/r/sample/shop/app").links()
+    tags = site.get_page("/r/sample/shop/app")
+    assert tags.find("form", id="selection").get("action") == "/r/sample/shop/app/-/compare"
+    boxes = [box.get("value") for box in tags.all("input", name="tag", form="selection")]
+    assert boxes == ["2.0", "1.10.0", "1.9.0", "latest"]
     chosen = site.get("/r/sample/shop/app/-/compare?tag=1.10.0&tag=2.0")
     assert chosen.headers["location"] == f"{NEW}?with=1.10.0"
 
@@ -60,6 +63,13 @@ def test_what_to_compare_with_can_be_chosen(site: Site) -> None:
     site.get_page("/r/sample/shop/app/-/compare")
     page = site.get_page("/r/sample/shop/app/-/compare?tag=1.10.0", status=422)
     assert "Choose two" in page.text
+
+
+def test_of_two_rows_of_a_list_the_older_comes_first(site: Site) -> None:
+    """All of them say that they were made at the same time; the list has the newer versions first."""
+    chosen = site.get("/r/sample/shop/app/-/compare?order=list&tag=2.0&tag=1.9.0")
+    assert chosen.headers["location"] == f"{NEW}?with=1.9.0"
+    site.get_page("/r/sample/shop/app/-/compare?order=list&tag=2.0&tag=nope", status=404)
 
 
 def test_differences_are_told_and_the_rest_is_not(site: Site) -> None:

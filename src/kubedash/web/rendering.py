@@ -17,7 +17,7 @@ from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.template.base import csrf_token
 
-from kubedash.policy.access import ANONYMOUS, Actor, Permission, allows
+from kubedash.policy.access import ANONYMOUS, Actor, Permission, allows, may_delete
 from kubedash.web import assets, formatting
 from kubedash.web.addresses import Urls, query_string
 
@@ -166,8 +166,14 @@ def shell_of(request: HtmlRequest, section: str = "") -> Shell:
         csrf=str(csrf_token({"request": request})),
         request_id=str(request.scope.get("state", {}).get("request_id", "")),
         notice=session.pop(_NOTICE, None) if isinstance(session, dict) else None,
-        may={str(permission): allows(actor, permission) for permission in Permission},
+        may=_may(actor, delete_images=request.app.state.settings.delete_images),
     )
+
+
+def _may(actor: Actor, *, delete_images: bool) -> dict[str, bool]:
+    """What to offer. Deleting is offered to nobody where the setting is off."""
+    may = {str(permission): allows(actor, permission) for permission in Permission}
+    return {**may, str(Permission.TAGS_DELETE): may_delete(actor, delete_images)}
 
 
 def _path(request: HtmlRequest) -> str:

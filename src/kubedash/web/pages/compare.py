@@ -15,7 +15,7 @@ from kubedash.records import Change, Comparison, PlatformComparison, Registry, T
 from kubedash.web.formatting import percent_of
 from kubedash.web.pages.words import kind_label, live_topics
 from kubedash.web.rendering import HtmlRequest, page, redirect, urls_of
-from kubedash.workflows import browse, compare, registries
+from kubedash.workflows import browse, compare, inspect, registries
 from kubedash.workflows.services import Services
 
 OFFERED: Final = 30
@@ -102,7 +102,10 @@ async def show_comparison(
 async def choose_comparison(
     request: HtmlRequest, services: Services, actor: Actor, registry: str, repository: RepositoryName
 ) -> Response[Any]:
-    """`{repository}/-/compare`: which two? `?tag=` twice, older first, leads on to what differs."""
+    """`{repository}/-/compare`: which two? `?tag=` twice leads on to what differs.
+
+    The older one comes first; with `order=list`, as rows of a list send them, that is found out.
+    """
     tags = [tag for tag in request.query_params.getall("tag", []) if tag]
     view = await _empty_view(services, actor, registry, repository, "")
     if len(tags) != 2:
@@ -110,10 +113,20 @@ async def choose_comparison(
         return _shown(request, msgspec.structs.replace(view, problem=problem), 422 if tags else 200)
     try:
         newer = read_other(registry, repository, tags[1])
-    except InvalidInput as error:
+        older = read_other(registry, repository, tags[0])
+        if request.query_params.get("order") == "list" and await _is_newer(services, actor, older, newer):
+            newer, tags = older, tags[::-1]
+    except (NotFound, InvalidInput) as error:
         return _shown(request, msgspec.structs.replace(view, problem=_sentence(error)), error.status)
     place = urls_of(request).comparison(newer[0], newer[1].repository, newer[1].identifier, tags[0])
     return redirect(request, place)
+
+
+async def _is_newer(services: Services, actor: Actor, first: compare.Place, second: compare.Place) -> bool:
+    """Whether the first was made later than the second; of two alike the one that was listed first."""
+    one = await inspect.open_image(services, actor, *first)
+    two = await inspect.open_image(services, actor, *second)
+    return one.created is None or two.created is None or one.created >= two.created
 
 
 def read_other(registry: str, repository: RepositoryName, text: str) -> compare.Place:

@@ -7,5 +7,6 @@ import "./live.js";
 import "./menu.js";
 import "./palette.js";
 import "./pull.js";
+import "./select.js";
 import "./theme.js";
 import "./time.js";

@@ -1,12 +1,14 @@
-// The header's menu closes like a menu: by Escape, by a click elsewhere, by leaving it.
-const menu = document.querySelector("details.menu");
+// Menus close like menus: by Escape, by a click elsewhere, by leaving them.
+function menuOf(element) {
+  return element?.closest?.("details.menu");
+}
 
-function close() {
-  if (menu) menu.open = false;
+function close(kept) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== kept) menu.open = false;
 }
 
 document.addEventListener("click", (event) => {
-  if (menu?.open && !menu.contains(event.target)) close();
+  close(menuOf(event.target));
   const opener = event.target.closest("[data-open]");
   if (opener) {
     close();
@@ -16,12 +18,13 @@ document.addEventListener("click", (event) => {
   if (event.target.matches("dialog")) event.target.close();
 });
 
-menu?.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
+document.addEventListener("keydown", (event) => {
+  const menu = menuOf(event.target);
+  if (event.key !== "Escape" || !menu?.open) return;
   close();
   menu.querySelector("summary").focus();
 });
 
-menu?.addEventListener("focusout", (event) => {
-  if (event.relatedTarget && !menu.contains(event.relatedTarget)) close();
+document.addEventListener("focusout", (event) => {
+  if (event.relatedTarget && menuOf(event.target)) close(menuOf(event.relatedTarget));
 });
