@@ -17,6 +17,12 @@ SHOWN = "[data-pull] code[data-tool]:not([hidden])"
 NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
 WATCH_COPY = "document.addEventListener('copy', (event) => { window.copied = event.target.value; }, true)"
 
+SYNC_AND_REDRAW = """(path) => new Promise((redrawn) => {
+  document.addEventListener("htmx:after:swap", () => setTimeout(redrawn), { once: true });
+  const token = document.querySelector("meta[name=csrf-token]").content;
+  fetch(path, { method: "POST", redirect: "manual", headers: { "X-CSRF-Token": token } });
+})"""
+
 
 @pytest.fixture(autouse=True)
 def _patience() -> None:
@@ -134,3 +140,39 @@ def test_the_doors_have_no_accessibility_violations(visit: Visit, scheme: str) -
     visitor.go("/no/such/page")
     assert visitor.axe() == []
     visitor.complaints.clear()
+
+
+def test_rows_are_chosen_one_by_one_by_a_range_and_all(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.go("/r/sample/platform/ci/runner?sort=name")
+    boxes, bar = page.locator("input[name=tag]"), page.locator("#selection")
+    expect(bar).to_be_hidden()
+    boxes.nth(1).check()
+    boxes.nth(4).click(modifiers=["Shift"])
+
+    expect(page.locator("input[name=tag]:checked")).to_have_count(4)
+    expect(bar.locator("[data-selected]")).to_have_text("4 selected")
+    expect(bar.get_by_role("button", name="Compare two")).to_be_disabled()
+    boxes.nth(2).click()
+    boxes.nth(4).click(modifiers=["Shift"])
+    expect(bar.locator("[data-selected]")).to_have_text("1 selected")
+    page.locator("[data-select-all]").check()
+    expect(bar.locator("[data-selected]")).to_have_text("100 selected")
+    assert visitor.axe() == []
+    bar.get_by_role("button", name="Clear").click()
+    expect(bar).to_be_hidden()
+
+
+def test_what_is_chosen_stays_chosen_when_the_page_is_drawn_again(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.go("/r/sample/shop/checkout-api")
+    for name in ("2.8.0", "2.8.1"):
+        page.locator(f'input[name=tag][value="{name}"]').check()
+    page.evaluate(SYNC_AND_REDRAW, "/r/sample/shop/checkout-api/-/sync")
+
+    expect(page.locator("input[name=tag]:checked")).to_have_count(2)
+    page.get_by_role("button", name="Compare two").click()
+    expect(page).to_have_url(re.compile(r"checkout-api:2\.8\.1/-/compare\?with=2\.8\.0"))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2.8.1")
