@@ -91,11 +91,12 @@ async def of_digests(session: ReadSession, repository_id: int, digests: Sequence
     manifests, aliases, attachments = await session.each(*_questions(session.dialect), values=values)
     for row in manifests:
         read.manifest(row)
-    for alias in aliases:
-        read.tags[alias[0]].append(Tag(alias[1]))
-    for attachment in attachments:
-        if attachment[1] and attachment[1] != ArtifactKind.REFERRERS:
-            read.kinds[attachment[0]].add(attachment[1])
+    pair: Any
+    for pair in aliases:
+        read.tags[pair[0]].append(Tag(pair[1]))
+    for pair in attachments:
+        if pair[1] and pair[1] != ArtifactKind.REFERRERS:
+            read.kinds[pair[0]].add(pair[1])
     return {digest: read.details(digest) for digest in wanted}
 
 
