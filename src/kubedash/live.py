@@ -1,7 +1,8 @@
 """Publish and subscribe: what pages hear when something changes.
 
 Topics: `registries` (any registry changed), `registry:<slug>`,
-`repository:<slug>/<name>` and `job:<id>`. A message is a hint to look again, never
+`repository:<slug>/<name>`, `job:<id>`, `events` (any registry told something) and
+`events:<slug>`. A message is a hint to look again, never
 the data itself, so a lost one costs nothing but time. Inside one process messages go
 from hand to hand; several processes on one PostgreSQL pass them on by LISTEN/NOTIFY.
 """
@@ -23,6 +24,8 @@ from sqlalchemy import make_url
 MAX_WAITING: Final = 64
 """Messages kept for a subscriber that does not read; beyond it the oldest is dropped."""
 MAX_OUTGOING: Final = 1000
+SOON_SECONDS: Final = 1.0
+"""Between two messages of a busy topic: so often a hundred pages may look again."""
 MAX_TEXT: Final = 2000
 """Characters of a message; with its topic it stays below the 8,000 bytes of a NOTIFY."""
 MAX_TOPIC: Final = 400
@@ -45,7 +48,12 @@ def job_topic(job_id: str) -> str:
     return f"job:{job_id}"
 
 
+def events_topic(registry: str) -> str:
+    return f"events:{registry}"
+
+
 REGISTRIES_TOPIC: Final = "registries"
+EVENTS_TOPIC: Final = "events"
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -90,6 +98,7 @@ class Live:
         self._readers: dict[str, set[Subscription]] = {}
         self._open: Counter[str] = Counter()
         self._bridge: _Bridge | None = None
+        self._soon: dict[str, str | None] = {}
 
     async def start(self, url: str) -> None:
         """Exchange messages with the other processes on this PostgreSQL, given as an SQLAlchemy URL."""
@@ -102,6 +111,27 @@ class Live:
         self.deliver(found)
         if self._bridge is not None:
             self._bridge.send(found)
+
+    def publish_soon(self, topic: str, message: str) -> None:
+        """Tell everybody now, or within a second where that topic has just spoken; the last message counts.
+
+        For what may happen thousands of times a second. Needs a running event loop.
+        """
+        if topic in self._soon:
+            self._soon[topic] = message
+            return
+        self.publish(topic, message)
+        self._wait(topic)
+
+    def _wait(self, topic: str) -> None:
+        self._soon[topic] = None
+        asyncio.get_running_loop().call_later(SOON_SECONDS, self._speak_up, topic)
+
+    def _speak_up(self, topic: str) -> None:
+        message = self._soon.pop(topic)
+        if message is not None:
+            self.publish(topic, message)
+            self._wait(topic)
 
     def deliver(self, message: Message) -> None:
         """Tell those in this process alone."""

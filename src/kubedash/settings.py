@@ -86,6 +86,12 @@ SETTINGS: Final = (
     Setting(
         "KUBEDASH_EVENTS_TOKEN", "events_token", "", "Secret that registries send with their webhooks.", secret=True
     ),
+    Setting(
+        "KUBEDASH_EVENTS_RATE",
+        "events_rate",
+        "10000",
+        "Most webhook posts a second that one address may send; 0 does not limit them.",
+    ),
     Setting("KUBEDASH_EVENTS_RETENTION", "events_retention", "90", "Days that single registry events are kept."),
     Setting(
         "KUBEDASH_SYNC_INTERVAL", "sync_interval", "900", "Seconds between two crawls of a registry; 0 turns them off."
@@ -134,6 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registries: tuple[dict[str, Any], ...]
     delete_images: bool
     events_token: str
+    events_rate: int
     events_retention_days: int
     sync_interval: int
     registry_concurrency: int
@@ -165,6 +172,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         registries=read.checked("registries", _registries),
         delete_images=read.checked("delete_images", _boolean),
         events_token=read.text("events_token"),
+        events_rate=read.checked("events_rate", _between(0, 10_000_000)),
         events_retention_days=read.checked("events_retention", _between(1, 36_500)),
         sync_interval=read.checked("sync_interval", _between(0, 10_000_000)),
         registry_concurrency=read.checked("registry_concurrency", _between(1, 256)),

@@ -13,9 +13,11 @@ from kubedash.live import Live
 from kubedash.registry.pool import RegistryPool
 from kubedash.settings import Settings
 from kubedash.storage.database import Database, upgrade
+from kubedash.storage.event_writer import EventWriter
 from kubedash.storage.sealing import Sealer, load_key
 from kubedash.workflows import people
 from kubedash.workflows.declared import declare_registries
+from kubedash.workflows.reception import Reception
 from kubedash.workflows.services import Services
 
 DATABASE_FILE: Final = "kubedash.sqlite"
@@ -50,9 +52,10 @@ async def open_services(
     await upgrade_database(settings)
     url = database_url(settings)
     jobs = Engine(settings, url) if engine else InlineJobs()
+    database = await Database.open(url)
     services = Services(
         settings=settings,
-        database=await Database.open(url),
+        database=database,
         registries=RegistryPool(
             concurrency=settings.registry_concurrency,
             timeout=settings.registry_timeout,
@@ -61,6 +64,8 @@ async def open_services(
         live=Live(),
         jobs=jobs,
         sealer=Sealer(load_key(settings)),
+        events=EventWriter(database),
+        reception=Reception(database, settings.events_token),
         clock=lambda: datetime.now(UTC),
     )
     try:
@@ -78,6 +83,7 @@ async def open_services(
 async def close_services(services: Services) -> None:
     """Stop the jobs where they are, then close everything. A crawl goes on at the next start."""
     await services.jobs.close()
+    await services.events.close()
     await services.live.close()
     await services.registries.close()
     await services.database.close()

@@ -29,6 +29,7 @@ VERBS: Final = (
     ("ls", "browse:ls", "List the repositories of a registry, or the tags of a repository."),
     ("inspect", "browse:inspect_reference", "Show one image, index, chart or other artifact."),
     ("diff", "compare:diff", "Show what differs between two images."),
+    ("events", "events:events", "Show what registries told, and follow it."),
     ("user", "people:users", "Add and list users."),
     ("token", "people:api_tokens", "Create API tokens."),
 )

@@ -41,13 +41,13 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """A table with titles on a terminal; otherwise one line a row, parted by tabs, exact values."""
     if not sys.stdout.isatty():
         for row in rows:
-            sys.stdout.write("\t".join(_exact(cell) for cell in row) + "\n")
+            sys.stdout.write("\t".join(shown(cell) for cell in row) + "\n")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_exact(cell)) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     Console().print(table)
 
 
@@ -55,7 +55,7 @@ def print_facts(facts: Iterable[tuple[str, Cell]]) -> None:
     """`name: value`, one a line; what is not known is left out."""
     for name, value in facts:
         if value not in (None, ""):
-            print_line(f"{name}: {_exact(value)}")
+            print_line(f"{name}: {shown(value)}")
 
 
 def print_refusal(error: KubedashError) -> None:
@@ -84,7 +84,8 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {_UNITS[unit]}" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
 
 
-def _exact(cell: Cell) -> str:
+def shown(cell: Cell) -> str:
+    """A value as it stands in a line: nothing is `-`, times are in UTC."""
     if cell is None:
         return UNKNOWN
     if isinstance(cell, datetime):

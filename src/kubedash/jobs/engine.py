@@ -26,6 +26,7 @@ from kubedash.jobs.job_database import PostgresJobs, SqliteJobs
 from kubedash.jobs.rows import WAITING, job_of
 from kubedash.jobs.schedule import Schedule
 from kubedash.jobs.steps import KIND_REGISTRY, KIND_REPOSITORY, Recent, announce, find_target, run_crawl
+from kubedash.jobs.upkeep import Upkeep
 from kubedash.live import registry_topic
 from kubedash.records import Job, JobState, Progress
 from kubedash.settings import Settings
@@ -62,7 +63,8 @@ class Engine:
         self._turns: defaultdict[int, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(REFRESHES_A_REGISTRY))
         self._recent = Recent()
         self._schedule: Schedule | None = None
-        self._pulse: asyncio.Task[None] | None = None
+        self._upkeep: Upkeep | None = None
+        self._pulses: tuple[asyncio.Task[None], ...] = ()
         self._launched = False
 
     async def start(self, services: Services) -> None:
@@ -82,7 +84,8 @@ class Engine:
             REFRESHES, worker_concurrency=REFRESHES_AT_ONCE, polling_interval_sec=REFRESH_POLL_SECONDS
         )
         self._schedule = Schedule(services, self, dbos, self._executors)
-        self._pulse = asyncio.create_task(self._schedule.run())
+        self._upkeep = Upkeep(services)
+        self._pulses = tuple(asyncio.create_task(each.run()) for each in (self._schedule, self._upkeep))
 
     def _config(self) -> DBOSConfig:
         return DBOSConfig(
@@ -206,9 +209,10 @@ class Engine:
     async def close(self) -> None:
         """Stop the crawls where they are and leave the engine; they go on at the next start."""
         global _engine  # noqa: PLW0603
-        if self._schedule is not None and self._pulse is not None:
+        if self._schedule is not None and self._upkeep is not None:
             self._schedule.stop()
-            await asyncio.gather(self._pulse, return_exceptions=True)
+            self._upkeep.stop()
+            await asyncio.gather(*self._pulses, return_exceptions=True)
         if self._launched:
             for task in list(self._running.values()):
                 task.cancel()

@@ -29,6 +29,7 @@ from kubedash.records.comparisons import (
     ValueChange,
 )
 from kubedash.records.events import (
+    CreatedEventSecret,
     Event,
     EventCounts,
     EventFilter,
@@ -36,6 +37,7 @@ from kubedash.records.events import (
     EventQuery,
     EventStats,
     TopEntry,
+    Webhook,
 )
 from kubedash.records.images import (
     Attachment,
@@ -76,6 +78,7 @@ __all__ = [
     "ComparedImage",
     "Comparison",
     "ConfigView",
+    "CreatedEventSecret",
     "CreatedToken",
     "CreatedUser",
     "DeleteAbility",
@@ -122,5 +125,6 @@ __all__ = [
     "TopEntry",
     "User",
     "ValueChange",
+    "Webhook",
     "encode_json",
 ]

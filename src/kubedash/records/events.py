@@ -59,6 +59,36 @@ class Event(Record, frozen=True, kw_only=True):
     """A strange event as it came, capped."""
 
 
+class Webhook(Record, frozen=True, kw_only=True):
+    """Where a registry posts its events, and what came of it."""
+
+    registry: str
+    url: str
+    has_secret: bool
+    secret_created_at: datetime | None
+    token_required: bool
+    """KUBEDASH_EVENTS_TOKEN is set: without it or the registry's own secret nothing is taken."""
+    last_received: datetime | None
+    """None: nothing ever came."""
+    last_authenticated: bool | None
+    """Whether the newest event came with the secret."""
+    block: str
+    """The registry's `notifications:` block, without the secret."""
+
+
+class CreatedEventSecret(Record, frozen=True, kw_only=True):
+    """A secret just made: shown this once."""
+
+    registry: str
+    secret: str
+    url: str
+    block: str
+    """The registry's `notifications:` block, ready to paste."""
+
+    def __repr__(self) -> str:
+        return "CreatedEventSecret(…)"
+
+
 class EventFilter(Record, frozen=True, kw_only=True):
     """Which events; None or empty does not restrict."""
 

@@ -45,6 +45,8 @@ _SQLITE_PRAGMAS: Final = (
     f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}",
     "PRAGMA temp_store = MEMORY",
 )
+_DURABLE: Final = "kubedash_durable"
+_SYNCHRONOUS: Final = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
 _POSTGRESQL_SETTINGS: Final = ("SET jit = off", "SET plan_cache_mode = force_custom_plan")
 """Compiling costs more than these queries; a plan made for any pattern is a bad plan for one."""
 _SQLITE_CONNECTION: Final = {"timeout": _BUSY_MILLISECONDS / 1000, "isolation_level": None}
@@ -150,12 +152,18 @@ class Database:
                 yield ReadSession(self.dialect, run)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteSession]:
-        """One at a time on SQLite: waiting here is cheaper than waiting at the file's lock."""
+    async def write(self, *, durable: bool = False) -> AsyncIterator[WriteSession]:
+        """One at a time on SQLite: waiting here is cheaper than waiting at the file's lock.
+
+        With `durable` it is on the disk when the block ends, and survives a power cut;
+        else SQLite may lose the last of it then (PostgreSQL never does).
+        """
         async with self._turn:
             with translated_errors():
-                async with self._writer.begin() as connection:
-                    yield WriteSession(self.dialect, connection.run_sync)
+                async with self._writer.connect() as plain:
+                    connection = await plain.execution_options(**{_DURABLE: durable})
+                    async with connection.begin():
+                        yield WriteSession(self.dialect, connection.run_sync)
 
     async def close(self) -> None:
         await self._readers.close()
@@ -277,6 +285,9 @@ def _prepare_sqlite(engine: Engine, pragmas: Sequence[str], begin: str) -> None:
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
+        durable = connection.get_execution_options().get(_DURABLE)
+        if durable is not None:
+            connection.exec_driver_sql(_SYNCHRONOUS[durable])
         connection.exec_driver_sql(begin)
 
 

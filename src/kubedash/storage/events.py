@@ -153,12 +153,9 @@ def _led(what: Select[Any], leading: tuple[str, ...], timed: tuple[str, ...]) ->
     return what.where(*(event.c[name] == bindparam(name) for name in leading), *between(timed))
 
 
-def between(timed: tuple[str, ...]) -> list[ColumnElement[bool]]:
+def between(timed: tuple[str, ...], at: ColumnElement[int] = event.c.occurred_at) -> list[ColumnElement[bool]]:
     """`since` and `until`, where they are among the values."""
-    limits = {
-        "since": event.c.occurred_at >= bindparam("since"),
-        "until": event.c.occurred_at < bindparam("until"),
-    }
+    limits = {"since": at >= bindparam("since"), "until": at < bindparam("until")}
     return [limits[name] for name in timed]
 
 
@@ -173,25 +170,26 @@ def conditions(source: Subquery, names: tuple[str, ...], lists: tuple[str, ...])
 async def after(
     session: ReadSession, identifier: int, limit: int, where: EventFilter | None = None
 ) -> tuple[Event, ...]:
-    """What arrived after an event, in the order of arrival; no more than `limit`.
+    """What arrived behind an event, in the order of arrival; at most `limit` arrivals are looked at."""
+    return (await follow(session, identifier, limit, where))[0]
 
-    With a filter, what it leaves out counts towards the limit too: go on behind the
-    last id that `last_id` named before.
-    """
+
+async def follow(
+    session: ReadSession, identifier: int, limit: int, where: EventFilter | None = None
+) -> tuple[tuple[Event, ...], int]:
+    """The same, and the id to go on behind: what the filter leaves out was looked at too."""
     found = await sources(session)
     wanted = wanted_by(where or EventFilter(), found)
     rows = select(*_ROW).where(event.c.id > identifier).order_by(event.c.id).limit(min(limit, MAX_AFTER))
-    if wanted is None:
-        return ()
     looked_at = rows.subquery("looked_at")
+    reached = int(await session.scalar(select(func.max(looked_at.c.id))) or identifier)
+    if wanted is None:
+        return (), reached
     lists = tuple(name for name, value in wanted.values.items() if isinstance(value, list))
-    statement = select(looked_at).where(*conditions(looked_at, (*wanted.leading, *wanted.other), lists))
-    if "since" in wanted.timed:
-        statement = statement.where(looked_at.c.occurred_at >= bindparam("since"))
-    if "until" in wanted.timed:
-        statement = statement.where(looked_at.c.occurred_at < bindparam("until"))
-    ordered = statement.order_by(looked_at.c.id)
-    return tuple(record(row, found) for row in await session.rows(ordered, wanted.values))
+    matching = conditions(looked_at, (*wanted.leading, *wanted.other), lists)
+    statement = select(looked_at).where(*matching, *between(wanted.timed, looked_at.c.occurred_at))
+    ordered = statement.where(looked_at.c.id <= reached).order_by(looked_at.c.id)
+    return tuple(record(row, found) for row in await session.rows(ordered, wanted.values)), reached
 
 
 async def by_id(session: ReadSession, identifier: int) -> Event | None:

@@ -34,6 +34,7 @@ from kubedash.web.pages import (
 from kubedash.web.rendering import Renderer
 from kubedash.web.security import Envelope
 from kubedash.web.sessions import session_config
+from kubedash.web.webhooks import Webhooks
 from kubedash.wiring import close_services, open_services
 from kubedash.workflows.services import Services
 
@@ -105,7 +106,8 @@ def create_app(
         openapi_config=openapi_config(settings.base_path),
         plugins=[NameSchemas()],
     )
-    app.asgi_handler = Envelope(app.asgi_handler, settings)
+    # Registries post their events in front of everything else: see `kubedash.web.webhooks`.
+    app.asgi_handler = Envelope(Webhooks(app.asgi_handler, app.state), settings)
     return app
 
 

@@ -14,6 +14,7 @@ SECONDS: Final = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 STREAMS: Final = Gauge("kubedash_live_streams", "Open live streams.")
+WEBHOOKS: Final = Counter("kubedash_webhook_posts", "Webhook posts by what became of them.", ("outcome",))
 REGISTRIES: Final = Gauge("kubedash_registries", "Registries by the state of the last contact.", ("status",))
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

@@ -37,7 +37,8 @@ _HEADERS: Final = (  # Where an answer does not say otherwise itself.
 _TRANSPORT_SECURITY: Final = (b"strict-transport-security", b"max-age=31536000")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _QUIET: Final = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds by machines: logged at debug only."""
+_QUIET_BELOW: Final = ("/static/", "/plugins/registry/events")
+"""Asked all the time by machines: logged at debug only, unless something is wrong."""
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 log = structlog.get_logger(__name__)
@@ -156,8 +157,8 @@ def _note(scope: Scope, request: tuple[str, str, int], seconds: float) -> None:
     """The query stays out: people search for things that are nobody's business."""
     method, path, status = request
     metrics.request_done(method, str(scope.get("path_template") or "unknown"), status, seconds)
-    quiet = path in _QUIET or path.startswith("/static/")
-    write = log.debug if quiet and status < 500 else log.info
+    quiet = path in _QUIET or path.startswith(_QUIET_BELOW)
+    write = log.debug if quiet and status < 400 else log.info
     actor = scope.get("user")
     write(
         "request",

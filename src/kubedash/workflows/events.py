@@ -7,6 +7,7 @@ from kubedash.policy.access import Actor, Permission
 from kubedash.records import Event, EventFilter, EventQuery, EventStats, Page
 from kubedash.storage import event_stats as figures
 from kubedash.storage import events
+from kubedash.workflows.event_upkeep import BEHIND_AT_MOST, count_events
 from kubedash.workflows.services import Services
 
 
@@ -18,7 +19,27 @@ async def open_events(services: Services, actor: Actor, query: EventQuery) -> Pa
 
 
 async def event_stats(services: Services, actor: Actor, where: EventFilter) -> EventStats:
-    """The figures of what the filter lets through."""
+    """The figures of what the filter lets through, with what has just come."""
     access.require(actor, Permission.EVENTS_READ)
+    await count_events(services, actor, BEHIND_AT_MOST)
     async with services.database.read() as session:
         return await figures.stats(session, where, services.clock())
+
+
+async def newest_event(services: Services, actor: Actor) -> int:
+    """The id of the newest arrival, to follow what comes after; 0 where none ever came."""
+    access.require(actor, Permission.EVENTS_READ)
+    async with services.database.read() as session:
+        return await events.last_id(session)
+
+
+async def events_after(
+    services: Services, actor: Actor, identifier: int, limit: int, where: EventFilter | None = None
+) -> tuple[tuple[Event, ...], int]:
+    """What arrived behind an event, in that order, and the id to go on behind.
+
+    At most `limit` arrivals are looked at; what the filter leaves out is among them.
+    """
+    access.require(actor, Permission.EVENTS_READ)
+    async with services.database.read() as session:
+        return await events.follow(session, identifier, limit, where)

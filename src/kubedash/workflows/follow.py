@@ -20,7 +20,7 @@ MAX_STREAMS: Final = 64
 _RETRY_SECONDS: Final = 60
 _SLUG: Final = r"[a-z0-9][a-z0-9-]{0,62}"
 _TOPIC: Final = re.compile(
-    rf"registries|registry:{_SLUG}|repository:{_SLUG}/[a-z0-9._/-]{{1,{MAX_REPOSITORY_LENGTH}}}|job:[A-Za-z0-9._:-]{{1,128}}"
+    rf"registries|events|events:{_SLUG}|registry:{_SLUG}|repository:{_SLUG}/[a-z0-9._/-]{{1,{MAX_REPOSITORY_LENGTH}}}|job:[A-Za-z0-9._:-]{{1,128}}"
 )
 
 

@@ -137,6 +137,7 @@ async def remove_registry(services: Services, actor: Actor, name: str) -> None:
         await stored.remove(session, found.id)
         await audit.add(session, actor, "registry.remove", name, services.clock(), detail={"url": found.url})
     await services.registries.forget(found.id)
+    services.reception.forget()
     services.live.publish(REGISTRIES_TOPIC, "")
     services.live.publish(registry_topic(name), "")
 
@@ -226,6 +227,7 @@ def _refuse_declared(registry: Registry) -> None:
 
 
 async def _changed(services: Services, registry: Registry) -> None:
+    services.reception.forget()
     services.live.publish(REGISTRIES_TOPIC, "")
     services.live.publish(registry_topic(registry.name), "")
     await services.jobs.sync_registry(registry.name)

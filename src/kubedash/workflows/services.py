@@ -13,7 +13,9 @@ from kubedash.records import Job
 from kubedash.registry.pool import RegistryPool
 from kubedash.settings import Settings
 from kubedash.storage.database import Database
+from kubedash.storage.event_writer import EventWriter
 from kubedash.storage.sealing import Sealer
+from kubedash.workflows.reception import Reception
 
 
 class Jobs(Protocol):
@@ -57,5 +59,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     live: Live
     jobs: Jobs
     sealer: Sealer
+    events: EventWriter
+    reception: Reception
     clock: Callable[[], datetime]
     """Now, in UTC; a parameter so that time can be tested."""

@@ -7,7 +7,7 @@ from typing import Final
 from litestar import Router
 from litestar.exceptions import HTTPException
 
-from kubedash.web.api import images, inventory, jobs, people, registries
+from kubedash.web.api import events, images, inventory, jobs, people, registries
 from kubedash.web.api.description import PREFIX, read_schema
 from kubedash.web.api.refusals import needs_somebody, refuse_depth, refuse_unreadable
 
@@ -26,6 +26,11 @@ ROUTES: Final = (
     images.read_manifest,
     images.list_referrers,
     images.compare_images,
+    events.list_events,
+    events.show_stats,
+    events.show_webhook,
+    events.make_secret,
+    events.remove_secret,
     jobs.show_job,
     jobs.cancel_job,
     inventory.search,
