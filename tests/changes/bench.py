@@ -10,9 +10,18 @@ from typing import Any
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Reference, RepositoryName, Tag
 from kubedash.policy.deletion import PLAIN, DeletionChoices
-from kubedash.records import AuditQuery, ChangeOutcome, DeletionPlan, Page, RegistrySecrets, RegistrySettings
+from kubedash.records import (
+    AuditQuery,
+    ChangeOutcome,
+    DeletionPlan,
+    Page,
+    RegistrySecrets,
+    RegistrySettings,
+    RetagPlan,
+    TagHistory,
+)
 from kubedash.registry.client import RegistryClient
-from kubedash.workflows import audit, delete_tag, registries
+from kubedash.workflows import audit, delete_tag, registries, restore, retag, tag_history
 from kubedash.workflows.connections import client_of
 from kubedash.workflows.services import Services
 from tests.support.browsing import settle
@@ -43,6 +52,23 @@ class Bench:
     async def delete(self, text: str, expected: str | None = None, choices: DeletionChoices = PLAIN) -> ChangeOutcome:
         wanted = Digest(expected) if expected else None
         return await delete_tag.execute(self.services, ADMIN, NAME, self.reference(text), wanted, choices)
+
+    async def retag(self, source: str, tag: str, expected: str | None = None) -> ChangeOutcome:
+        return await retag.execute(self.services, ADMIN, NAME, self.reference(source), Tag(tag), expected)
+
+    async def plan_retag(self, source: str, tag: str) -> RetagPlan:
+        return await retag.plan(self.services, ADMIN, NAME, self.reference(source), Tag(tag))
+
+    async def restore(self, tag: str, digest: str | None = None, expected: str | None = None) -> ChangeOutcome:
+        wanted = Digest(digest) if digest else None
+        return await restore.restore_tag(self.services, ADMIN, NAME, self.reference(tag), wanted, expected)
+
+    async def plan_restore(self, tag: str, digest: str | None = None) -> RetagPlan:
+        wanted = Digest(digest) if digest else None
+        return await restore.plan(self.services, ADMIN, NAME, self.reference(tag), wanted)
+
+    async def history(self, tag: str) -> TagHistory:
+        return await tag_history.open_tag_history(self.services, ADMIN, NAME, self.repository, Tag(tag))
 
     async def digest(self, identifier: str) -> str | None:
         """What it leads to in the registry itself."""

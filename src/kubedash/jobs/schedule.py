@@ -22,6 +22,7 @@ from kubedash.policy.freshness import next_crawl
 from kubedash.records import Registry, RegistryStatus
 from kubedash.storage import registries
 from kubedash.workflows.services import Jobs, Services
+from kubedash.workflows.settle_changes import settle_all
 
 KEEP_JOBS: Final = timedelta(days=3)
 FORGET_SECONDS: Final = 1800.0
@@ -42,6 +43,7 @@ class Schedule:
         self._executors = executors
         self._forgot_at = time.monotonic()
         self._stopping = asyncio.Event()
+        self._settling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Until `stop()`. What fails once is tried again at the next beat."""
@@ -49,16 +51,31 @@ class Schedule:
             try:
                 await self._executors.beat()
                 await self._take_over()
+                self._settle()
                 await self._crawl_due()
                 await self._forget_old()
             except (KubedashError, SQLAlchemyError) as error:
                 log.warning("the schedule missed a beat", reason=str(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), BEAT_SECONDS)
+        if self._settling is not None:
+            self._settling.cancel()
+            await asyncio.gather(self._settling, return_exceptions=True)
 
     def stop(self) -> None:
         """End after the beat under way: a query in another thread cannot be cancelled."""
         self._stopping.set()
+
+    def _settle(self) -> None:
+        """Beside the beats, as a registry that does not answer takes its time."""
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle_once())
+
+    async def _settle_once(self) -> None:
+        try:
+            await settle_all(self._services)
+        except KubedashError as error:
+            log.warning("changes that broke off could not be looked after", reason=str(error))
 
     async def _take_over(self) -> None:
         """Workflows of processes that died go back to their queue, where somebody takes them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
@@ -17,7 +17,7 @@ from kubedash.oci.digest import Digest
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.records import Registry, Repository
 from kubedash.registry.client import ManifestHead, RegistryClient
-from kubedash.storage import changes, manifests, registries, repositories
+from kubedash.storage import changes, manifests, registries, repositories, tags
 from kubedash.storage.database import WriteSession
 from kubedash.workflows.browse import discover
 from kubedash.workflows.connections import client_of
@@ -27,6 +27,7 @@ from kubedash.workflows.sync_manifests import Loader, is_gone
 from kubedash.workflows.sync_tools import each
 
 SEEN_BY_US: Final = "us"
+SEEN_ON_THE_WAY: Final = "page"
 TURN_SECONDS: Final = 60.0
 """How long somebody who died keeps the others waiting."""
 PATIENCE_SECONDS: Final = 65.0
@@ -159,6 +160,12 @@ async def learn(services: Services, place: Place, digests: Collection[Digest]) -
         unknown = loaded.postponed
     async with services.database.write() as session:
         await manifests.link(session, repository_id, tuple(wanted))
+
+
+async def note(services: Services, place: Place, pairs: Sequence[tuple[Tag, Digest]]) -> None:
+    """What the registry showed just now, so that the history of what is about to change begins with it."""
+    async with services.database.write() as session:
+        await tags.observe(session, place.repository.id, pairs, services.clock(), SEEN_ON_THE_WAY)
 
 
 async def sum_up(session: WriteSession, place: Place) -> None:

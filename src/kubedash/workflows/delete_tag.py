@@ -20,7 +20,7 @@ from kubedash.policy.deletion_words import INDEX_CHILD
 from kubedash.records import ChangeOutcome, ChangeState, DeletionPlan, Orphan, Strategy
 from kubedash.storage import audit, manifests, referrers, tags
 from kubedash.workflows.abilities import forget_abilities
-from kubedash.workflows.changing import SEEN_BY_US, Place, find_place, sum_up, tell, turn
+from kubedash.workflows.changing import SEEN_BY_US, Place, find_place, note, sum_up, tell, turn
 from kubedash.workflows.deletion_acts import Deed, Ending, act
 from kubedash.workflows.deletion_checks import Spared, check_newcomers, check_siblings, remove_orphans
 from kubedash.workflows.deletion_survey import Surveyed, survey
@@ -102,6 +102,7 @@ async def _carry_out(
     services: Services, actor: Actor, place: Place, planned: DeletionPlan, surveyed: Surveyed
 ) -> ChangeOutcome:
     digest = surveyed.facts.digest
+    await note(services, place, [(tag, digest) for tag in (*planned.removes, *planned.spares)])
     async with services.database.read() as session:
         record = await manifests.kept(session, digest)
     deed = Deed(services=services, actor=actor, place=place, plan=planned, digest=digest, record=record)

@@ -13,7 +13,7 @@ from kubedash.policy.access import Actor, Permission
 from kubedash.policy.registry_settings import has_scheme, normalise
 from kubedash.records import Record, Registry, RegistrySecrets, RegistrySettings, RegistryStatus
 from kubedash.registry.docker_config import parse_docker_config
-from kubedash.storage import audit
+from kubedash.storage import audit, changes
 from kubedash.storage import registries as stored
 from kubedash.storage.sealing import SealedOtherwise
 from kubedash.workflows.check_registry import CheckFailed, CheckReport, CheckStep, refuse_failed, run_check
@@ -118,6 +118,7 @@ async def edit_registry(
     async with services.database.write() as session:
         sealed = None if secrets is None else _sealed(services, secrets)
         await stored.update(session, before.id, wanted, sealed)
+        await changes.forget_capabilities(session, before.id)
         if test:
             await stored.record_status(session, before.id, RegistryStatus.OK, None, services.clock())
         detail = {"url": wanted.url, "secrets": "kept" if secrets is None else "replaced"}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from kubedash.errors import KubedashError, RegistryError
+from kubedash.errors import KubedashError, NotFound, RegistryError
 from kubedash.policy.access import Actor
 from kubedash.records import ChangeState, Role
 from kubedash.storage import audit, changes, manifests, registries, repositories, tags
@@ -48,14 +48,13 @@ async def _settle(services: Services, waiting: Sequence[Unfinished]) -> int:
 
 
 async def _settle_one(services: Services, row: Unfinished) -> bool:
-    place = await _place_of(services, row)
-    if place is None:
-        return False
+    place: Place | None = None
     try:
+        place = await _place_of(services, row)
         ending = await _look(services, place, row)
     except KubedashError as error:
         ending = Ending(state=ChangeState.UNDO_PENDING, sentence="", detail=error.message)
-    if ending.is_open:
+    if place is None or ending.is_open:
         async with services.database.write() as session:
             await changes.postpone(session, row.id, _next_look(row, services.clock()), ending.detail)
         return False
@@ -64,12 +63,12 @@ async def _settle_one(services: Services, row: Unfinished) -> bool:
     return True
 
 
-async def _place_of(services: Services, row: Unfinished) -> Place | None:
+async def _place_of(services: Services, row: Unfinished) -> Place:
     async with services.database.read() as session:
         registry = await registries.by_id(session, row.registry_id)
         repository = await repositories.by_id(session, row.repository_id)
     if registry is None or repository is None:
-        return None
+        raise NotFound("The registry or repository is not known here any more.")
     return Place(registry=registry, repository=repository, client=await client_of(services, registry.id))
 
 
