@@ -18,7 +18,7 @@ def told(number: int = 1, at: datetime | None = NOW, **fields: Any) -> dict[str,
     """A pull of `team/api:1.0` by `ci`, as distribution writes it.
 
     `fields` replace parts: `action`, `repository`, `tag`, `digest`, `media_type`,
-    `actor`, `addr`, `method`, `useragent`, `id`.
+    `actor`, `addr`, `method`, `useragent`, `id`, `instance`.
     """
     target = {
         "mediaType": fields.get("media_type", "application/vnd.oci.image.manifest.v1+json"),
@@ -40,7 +40,7 @@ def told(number: int = 1, at: datetime | None = NOW, **fields: Any) -> dict[str,
             "useragent": fields.get("useragent", "docker/27"),
         },
         "actor": {"name": fields.get("actor", "ci")},
-        "source": {"addr": "registry:5000", "instanceID": "one"},
+        "source": {"addr": "registry:5000", "instanceID": fields.get("instance", "one")},
     }
 
 

@@ -14,8 +14,8 @@ from kubedash.records import Image, Page, Repository, RepositoryQuery, TagQuery,
 from kubedash.workflows import browse, inspect
 
 MOST: Final = 1000
-_REPOSITORY_TITLES: Final = ("NAME", "KIND", "TAGS", "NEWEST", "SIZE", "PUSHED")
-_TAG_TITLES: Final = ("TAG", "KIND", "PLATFORMS", "CREATED", "SIZE", "DIGEST")
+_REPOSITORY_TITLES: Final = ("NAME", "KIND", "TAGS", "NEWEST", "SIZE", "PUSHED", "PULLED")
+_TAG_TITLES: Final = ("TAG", "KIND", "PLATFORMS", "CREATED", "SIZE", "DIGEST", "PULLED")
 T = TypeVar("T")
 Filter = Annotated[str | None, Parameter(name=("--filter", "-q"), help="Only names that contain this.")]
 Sort = Annotated[str | None, Parameter(help="The field to sort by; a leading - reverses.")]
@@ -72,11 +72,13 @@ def _print_page(page: Page[T], titles: tuple[str, ...], row: Callable[[T], tuple
 
 
 def _repository_row(found: Repository) -> tuple[Cell, ...]:
-    return (found.name, found.kind, found.tag_count, found.newest_tag, size(found.size), found.pushed_at)
+    stored, pushed, pulled = size(found.size), found.pushed_at, found.last_pulled
+    return (found.name, found.kind, found.tag_count, found.newest_tag, stored, pushed, pulled)
 
 
 def _tag_row(found: TagRow) -> tuple[Cell, ...]:
-    return (found.name, found.kind, ",".join(found.platforms), found.created, size(found.size), found.digest)
+    platforms, stored = ",".join(found.platforms), size(found.size)
+    return (found.name, found.kind, platforms, found.created, stored, found.digest, found.last_pulled)
 
 
 def _print_image(image: Image) -> None:

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions
 
+from kubedash.jobs.event_work import EventWork
 from kubedash.jobs.executors import Executors
 from kubedash.jobs.job_database import PostgresJobs, SqliteJobs
 from kubedash.jobs.rows import WAITING, job_of
@@ -65,6 +66,7 @@ class Engine:
         self._schedule: Schedule | None = None
         self._upkeep: Upkeep | None = None
         self._pulses: tuple[asyncio.Task[None], ...] = ()
+        self._events: EventWork | None = None
         self._launched = False
 
     async def start(self, services: Services) -> None:
@@ -86,6 +88,8 @@ class Engine:
         self._schedule = Schedule(services, self, dbos, self._executors)
         self._upkeep = Upkeep(services)
         self._pulses = tuple(asyncio.create_task(each.run()) for each in (self._schedule, self._upkeep))
+        self._events = EventWork(services, self._executors.own)
+        self._events.start()
 
     def _config(self) -> DBOSConfig:
         return DBOSConfig(
@@ -209,6 +213,8 @@ class Engine:
     async def close(self) -> None:
         """Stop the crawls where they are and leave the engine; they go on at the next start."""
         global _engine  # noqa: PLW0603
+        if self._events is not None:
+            await self._events.stop()
         if self._schedule is not None and self._upkeep is not None:
             self._schedule.stop()
             self._upkeep.stop()

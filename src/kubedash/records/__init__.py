@@ -52,6 +52,7 @@ from kubedash.records.images import (
 )
 from kubedash.records.jobs import Job, JobState, Progress
 from kubedash.records.people import AuditEntry, CreatedToken, CreatedUser, Role, Token, User
+from kubedash.records.pulls import PullCounts
 from kubedash.records.queries import AuditQuery, RepositoryQuery, SearchHit, TagQuery
 from kubedash.records.registries import (
     Freshness,
@@ -104,6 +105,7 @@ __all__ = [
     "Page",
     "PlatformComparison",
     "Progress",
+    "PullCounts",
     "Record",
     "Registry",
     "RegistryConnection",

@@ -7,6 +7,7 @@ from datetime import datetime
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.records.base import Record
+from kubedash.records.pulls import PullCounts
 from kubedash.records.registries import Freshness
 
 
@@ -32,6 +33,10 @@ class TagRow(Record, frozen=True, kw_only=True):
     """Kinds of the artifacts attached to this digest: `cosign_signature`, `sbom`, …"""
     seen_at: datetime | None = None
     """When we first saw the tag on this digest."""
+    last_pulled: datetime | None = None
+    """When the tag, or its digest alone, was last pulled, as far as the registry told us."""
+    pulls: PullCounts | None = None
+    """None: the registry never told us of a pull."""
 
 
 class ManifestRecord(Record, frozen=True, kw_only=True):
@@ -165,6 +170,9 @@ class Image(Record, frozen=True, kw_only=True):
     aliases: tuple[Tag, ...]
     signed: str | None
     worst_severity: str | None
+    last_pulled: datetime | None = None
+    """Of the tag, where it was asked for by tag."""
+    pulls: PullCounts | None = None
     tags: tuple[Tag, ...]
     config: ConfigView | None
     layers: tuple[LayerView, ...]

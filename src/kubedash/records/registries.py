@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.records.base import Record
+from kubedash.records.pulls import PullCounts
 
 
 class RegistryStatus(StrEnum):
@@ -125,6 +126,9 @@ class Repository(Record, frozen=True, kw_only=True):
     size: int | None
     pushed_at: datetime | None
     last_pulled: datetime | None = None
+    """As far as the registry told us."""
+    pulls: PullCounts | None = None
+    """None: the registry never told us of a pull."""
     last_synced: datetime | None
     gone_since: datetime | None = None
     """Set when a complete listing no longer had it."""

@@ -198,18 +198,22 @@ async def parents(session: ReadSession, repository_id: int, digest: Digest) -> t
     return tuple(map(Digest, await session.scalars(_PARENTS, {"repository_id": repository_id, "digest": digest})))
 
 
-async def refresh_sizes(session: WriteSession, repository_id: int) -> None:
+async def refresh_sizes(session: WriteSession, repository_id: int, only: Collection[Digest] | None = None) -> None:
     """Indexes are as large as the distinct blobs of their entries, and as new as the newest of them.
 
-    Their tags show the same afterwards.
+    Their tags show the same afterwards. `only` these manifests are looked at, where it is given.
     """
+    these = None if only is None else sorted(only)
+    if these is not None and not these:
+        return
     statement = change(manifest).where(manifest.c.id == bindparam("of")).values(size=bindparam("bytes"))
-    wrong = await sizes.of_indexes(session, repository_id)
+    wrong = await sizes.of_indexes(session, repository_id, these)
     await session.many(statement, [{"of": identifier, "bytes": size} for identifier, size in sorted(wrong)])
     dated = change(manifest).where(manifest.c.id == bindparam("of")).values(created=bindparam("newest"))
-    undated = await session.rows(_UNDATED, {"repository_id": repository_id})
-    await session.many(dated, [{"of": row.id, "newest": row.newest} for row in undated])
-    await tags.refresh(session, repository_id)
+    undated = _UNDATED if these is None else _UNDATED.where(manifest.c.digest.in_(these))
+    rows = await session.rows(undated, {"repository_id": repository_id})
+    await session.many(dated, [{"of": row.id, "newest": row.newest} for row in rows])
+    await tags.refresh(session, repository_id, these)
 
 
 async def _ids(session: ReadSession, table: Any, digests: Iterable[str]) -> dict[str, int]:

@@ -28,6 +28,7 @@ _COLUMNS: Final = (
     repository.c.newest_tag,
     repository.c.size,
     repository.c.pushed_at,
+    repository.c.last_pulled,
     repository.c.last_synced,
     repository.c.gone_since,
     repository.c.sync_error,
@@ -53,6 +54,7 @@ _FAILING: Final = (
 _ORDERINGS: Final = {
     "name": Ordering(("name",), (str,)),
     "pushed_at": Ordering(("pushed_at", "name"), (int, str)),
+    "last_pulled": Ordering(("last_pulled", "name"), (int, str)),
     "size": Ordering(("size", "name"), (int, str)),
     "tag_count": Ordering(("tag_count", "name"), (int, str)),
 }
@@ -232,6 +234,20 @@ async def names_due(
     return tuple(map(RepositoryName, await session.scalars(statement)))
 
 
+async def ids_of(session: ReadSession, registry_id: int, names: Collection[str]) -> dict[RepositoryName, int]:
+    """The ids of those that are known and there."""
+    found = await _by_names(session, registry_id, [RepositoryName(name) for name in names])
+    return {name: row.id for name, row in found.items() if row.gone_since is None}
+
+
+async def is_claimed(session: ReadSession, registry_id: int, name: str, now: datetime) -> bool:
+    """Whether a crawl is at the repository."""
+    statement = select(repository.c.lease_until).where(
+        repository.c.registry_id == registry_id, repository.c.name == name, repository.c.lease_owner.is_not(None)
+    )
+    return (await session.scalar(statement) or 0) > to_micros(now)
+
+
 async def claim(session: WriteSession, repository_id: int, owner: str, now: datetime, lease_seconds: float) -> bool:
     """Takes the repository for one crawl; False while another owner's lease lasts.
 
@@ -259,9 +275,10 @@ async def release(session: WriteSession, repository_id: int, owner: str) -> None
     await session.run(statement.values(lease_owner=None, lease_until=None))
 
 
-async def recount(session: WriteSession, repository_id: int) -> None:
+async def recount(session: WriteSession, repository_id: int, *, sized: bool = True) -> None:
     """Works out what the image list shows: tags (without machines'), newest tag, kind, size, last push.
 
+    Without `sized` the bytes stay as they were: summing those of a very large repository takes long.
     A registry does not say when something was pushed. It is taken to be the newest
     image's creation, or the moment when a tag appeared or moved after the first
     listing, whichever is later.
@@ -291,7 +308,7 @@ async def recount(session: WriteSession, repository_id: int) -> None:
             pushed_at=max(found.moved or 0, found.created or 0) if found else 0,
             newest_tag=latest.name if latest else None,
             kind=latest.kind if latest else None,
-            size=await sizes.of_repository(session, repository_id),
+            **({"size": await sizes.of_repository(session, repository_id)} if sized else {}),
         )
     )
 
@@ -308,6 +325,7 @@ def _record(row: Row[Any] | None) -> Repository | None:
         newest_tag=Tag(row.newest_tag) if row.newest_tag else None,
         size=from_sortable_number(row.size),
         pushed_at=from_micros(row.pushed_at),
+        last_pulled=from_micros(row.last_pulled),
         last_synced=from_micros(row.last_synced),
         gone_since=from_micros(row.gone_since),
         sync_error=row.sync_error,

@@ -8,6 +8,7 @@ unknown size counts as nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import CTE, ColumnElement, Double, Select, bindparam, cast, func, or_, select
@@ -50,12 +51,12 @@ _OF_REGISTRY: Final = _distinct_bytes(
 )
 
 
-def _of_indexes() -> Select[int, float]:
+def _of_indexes(*only: ColumnElement[bool]) -> Select[int, float]:
     """Every index of a repository whose stored size is wrong, and the right one."""
     own = (
         select(manifest.c.id.label("root"), manifest.c.id.label("reached"))
         .join(repository_manifest, repository_manifest.c.manifest_id == manifest.c.id)
-        .where(repository_manifest.c.repository_id == bindparam("id"), manifest.c.media_type.in_(_TYPES))
+        .where(repository_manifest.c.repository_id == bindparam("id"), manifest.c.media_type.in_(_TYPES), *only)
         .cte("reached", recursive=True)
     )
     reached = own.union(
@@ -78,6 +79,7 @@ def _of_indexes() -> Select[int, float]:
 
 
 _OF_INDEXES: Final = _of_indexes()
+_OF_THESE_INDEXES: Final = _of_indexes(manifest.c.digest.in_(bindparam("only", expanding=True)))
 
 
 def _needed_by_nothing_else() -> Select[float]:
@@ -127,9 +129,14 @@ async def of_registry(session: ReadSession, registry_id: int) -> int:
     return _bounded(await session.scalar(_OF_REGISTRY, {"id": registry_id}))
 
 
-async def of_indexes(session: ReadSession, repository_id: int) -> list[tuple[int, int]]:
+async def of_indexes(
+    session: ReadSession, repository_id: int, only: Sequence[str] | None = None
+) -> list[tuple[int, int]]:
     """Indexes of the repository whose stored size is not that of their entries: id and right size."""
-    rows = await session.rows(_OF_INDEXES, {"id": repository_id})
+    if only is None:
+        rows = await session.rows(_OF_INDEXES, {"id": repository_id})
+    else:
+        rows = await session.rows(_OF_THESE_INDEXES, {"id": repository_id, "only": only})
     return [(row.id, _bounded(row.total)) for row in rows]
 
 

@@ -101,6 +101,7 @@ repository: Final = Table(
     _text("newest_tag", null=True),
     _number("size", default=-1),
     _number("pushed_at", default=0),
+    _number("last_pulled", default=0),
     _number("first_synced", null=True),
     _number("last_synced", null=True),
     _number("gone_since", null=True),
@@ -110,7 +111,7 @@ repository: Final = Table(
     _number("lease_until", null=True),
     UniqueConstraint("registry_id", "name"),
 )
-REPOSITORY_SORTS: Final = ("name", "pushed_at", "size", "tag_count")
+REPOSITORY_SORTS: Final = ("name", "pushed_at", "last_pulled", "size", "tag_count")
 for _sort in REPOSITORY_SORTS:
     _rest = () if _sort == "name" else ("name",)
     Index(
@@ -152,10 +153,11 @@ tag: Final = Table(
     _text("kind", null=True),
     _number("created", default=0),
     _number("size", default=-1),
+    _number("last_pulled", default=0),
     _number("seen_at"),
     UniqueConstraint("repository_id", "machine", "name"),
 )
-TAG_SORTS: Final = ("name", "version_key", "created", "size")
+TAG_SORTS: Final = ("name", "version_key", "created", "size", "last_pulled")
 for _sort in TAG_SORTS[1:]:
     Index(f"ix_tag_by_{_sort}", tag.c.repository_id, tag.c.machine, tag.c[_sort], tag.c.name)
 Index("ix_tag_digest", tag.c.repository_id, tag.c.digest, tag.c.machine, tag.c.name)

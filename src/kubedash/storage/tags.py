@@ -15,7 +15,7 @@ from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Tag
 from kubedash.oci.referrers import is_folded, parse_attachment_tag
 from kubedash.records import Page, TagQuery, TagRow
-from kubedash.storage import tag_details, tag_history
+from kubedash.storage import pulls, tag_details, tag_history
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.storage.narrowing import few_tag_names
 from kubedash.storage.paging import Cut, Keyset, Ordering, Shape
@@ -35,6 +35,7 @@ _COLUMNS: Final = (
     tag.c.created,
     tag.c.size,
     tag.c.seen_at,
+    tag.c.last_pulled,
     tag.c.repository_id,
 )
 _FIND: Final = select(*_COLUMNS).where(
@@ -67,6 +68,7 @@ _ORDERINGS: Final = {
     "name": Ordering(("name",), (str,)),
     "created": Ordering(("created", "name"), (int, str)),
     "size": Ordering(("size", "name"), (int, str)),
+    "last_pulled": Ordering(("last_pulled", "name"), (int, str)),
 }
 _KIND_OF_SUFFIX: Final = {
     "sig": ArtifactKind.COSIGN_SIGNATURE,
@@ -93,13 +95,15 @@ async def observe(
     wanted = dict(pairs)
     before = await _before(session, repository_id, wanted)
     facts = await _facts(session, set(wanted.values()))
+    pulled = await pulls.last_of(session, repository_id, wanted.keys() - before.keys())
     moment = to_micros(at)
     rows, moved = [], []
     for name in sorted(wanted):
         digest, old = wanted[name], before.get(name)
         same = old is not None and old.digest == digest
         row = _row(repository_id, name, digest, facts.get(digest)) | {
-            "seen_at": old.seen_at if old and same else moment
+            "seen_at": old.seen_at if old and same else moment,
+            "last_pulled": old.last_pulled if old else pulled.get(name, NO_TIME),
         }
         if not same:
             moved.append(name)
@@ -278,20 +282,21 @@ async def find(session: ReadSession, repository_id: int, name: Tag) -> TagRow | 
     return _record(row, await tag_details.of_digests(session, repository_id, [Digest(row.digest)]))
 
 
-async def refresh(session: WriteSession, repository_id: int) -> None:
-    """Copies kind, creation and size of the manifests beside the tags that lead to them, where they differ."""
+async def refresh(session: WriteSession, repository_id: int, only: Sequence[Digest] | None = None) -> None:
+    """Copies kind, creation and size of the manifests beside the tags that lead to them, where they differ.
+
+    `only` tags of these digests are looked at, where it is given.
+    """
     facts = (manifest.c.kind, manifest.c.created, manifest.c.size)
     differs = or_(
         tag.c.kind.is_distinct_from(manifest.c.kind),
         tag.c.created != manifest.c.created,
         tag.c.size != manifest.c.size,
     )
-    stale = await session.rows(
-        select(tag.c.id, *facts)
-        .join(manifest, manifest.c.digest == tag.c.digest)
-        .where(tag.c.repository_id == repository_id, differs)
-        .order_by(tag.c.id)
-    )
+    wanted = select(tag.c.id, *facts).join(manifest, manifest.c.digest == tag.c.digest).order_by(tag.c.id)
+    if only is not None:
+        wanted = wanted.where(tag.c.digest.in_(only))
+    stale = await session.rows(wanted.where(tag.c.repository_id == repository_id, differs))
     statement = (
         change(tag)
         .where(tag.c.id == bindparam("of_tag"))
@@ -304,7 +309,7 @@ async def refresh(session: WriteSession, repository_id: int) -> None:
 def _record(row: Row[Any], details: Mapping[str, TagDetails]) -> TagRow:
     # Taken apart by position: a name costs a look-up, eight times a row.
     cells: tuple[Any, ...] = tuple(row)
-    name, _, digest, kind, created, size, seen_at = cells[:7]
+    name, _, digest, kind, created, size, seen_at, last_pulled = cells[:8]
     found = details[digest]
     return TagRow(
         name=Tag(name),
@@ -319,4 +324,5 @@ def _record(row: Row[Any], details: Mapping[str, TagDetails]) -> TagRow:
         signed=found.signed,
         attachments=found.attachments,
         seen_at=moment_of(seen_at),
+        last_pulled=from_micros(last_pulled),
     )

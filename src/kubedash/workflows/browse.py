@@ -35,14 +35,15 @@ from kubedash.records import (
 from kubedash.registry.errors import Absent
 from kubedash.storage import registries, repositories, tags
 from kubedash.storage import search as index_search
+from kubedash.workflows import pull_figures
 from kubedash.workflows.connections import client_of
 from kubedash.workflows.lookup import registry_named
 from kubedash.workflows.services import Services
 
 NEWEST_SHOWN: Final = 12
 MAX_QUERY: Final = 400
-REPOSITORY_SORTS: Final = ("name", "pushed_at", "size", "tag_count")
-TAG_SORTS: Final = ("version", "name", "created", "size")
+REPOSITORY_SORTS: Final = ("name", "pushed_at", "last_pulled", "size", "tag_count")
+TAG_SORTS: Final = ("version", "name", "created", "size", "last_pulled")
 MAX_LIMIT: Final = 1000
 OPEN_STATES: Final = (JobState.QUEUED, JobState.RUNNING)
 
@@ -132,6 +133,7 @@ async def open_repositories(
     async with services.database.read() as session:
         found = await registry_named(session, registry)
         page = await repositories.page(session, found.id, query)
+        page = await pull_figures.beside_repositories(session, found, page, services.clock())
         namespaces = await repositories.namespaces(session, found.id, query.namespace)
     first = found.last_synced is None and not is_failing(found)
     job = await services.jobs.sync_registry(found.name) if first else services.jobs.running_crawl(found.name)
@@ -158,6 +160,9 @@ async def open_tags(
         owner = await registry_named(session, registry)
         found = await repositories.find(session, owner.id, repository)
         page = await tags.page(session, found.id, query) if found else Page[TagRow](items=())
+        if found is not None:
+            page = await pull_figures.beside_tags(session, owner, found, page, services.clock())
+            found = await pull_figures.beside_repository(session, owner, found, services.clock())
     if found is None:
         found = await discover(services, owner, repository)
     job = await refresh_if_due(services, owner, found)

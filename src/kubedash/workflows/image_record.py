@@ -84,6 +84,8 @@ def compose_image(gathered: Gathered, reference: Reference, freshness: Freshness
         aliases=tuple(tag for tag in gathered.tags if tag != reference.tag),
         signed=_signed(gathered),
         worst_severity=gathered.row.worst_severity if gathered.row else None,
+        last_pulled=gathered.row.last_pulled if gathered.row else None,
+        pulls=gathered.row.pulls if gathered.row else None,
         tags=gathered.tags,
         config=_view_of(config, shown.config_digest, reveal=reveal) if config else None,
         layers=_layers(inner, config, reveal=reveal),

@@ -29,6 +29,7 @@ from kubedash.records import (
 )
 from kubedash.registry.errors import Absent
 from kubedash.storage import manifests, referrers, repositories, tags
+from kubedash.workflows import pull_figures
 from kubedash.workflows.browse import discover, refresh_if_due, repository_freshness
 from kubedash.workflows.connections import client_of
 from kubedash.workflows.image_record import Gathered, compose_image, config_of, holds_secrets
@@ -227,7 +228,10 @@ def choose_child(children: tuple[Child, ...], platform: str | None) -> Child | N
 async def _gather(services: Services, place: _Place, record: ManifestRecord, platform: str | None) -> Gathered:
     children = await _children(services, place, record)
     shown, problem = await _shown(services, place, record, children, platform)
+    row = place.row
     async with services.database.read() as session:
+        if row is not None:
+            row = await pull_figures.beside_tag(session, place.registry, place.repository, row, services.clock())
         same = await tags.of_digest(session, place.repository.id, record.digest)
         parents = await manifests.parents(session, place.repository.id, record.digest)
         attached = await referrers.of_subjects(session, place.repository.id, {record.digest, shown.digest})
@@ -237,7 +241,7 @@ async def _gather(services: Services, place: _Place, record: ManifestRecord, pla
             attachments.setdefault(attachment.digest, attachment)
     return Gathered(
         registry=place.registry.name,
-        row=place.row,
+        row=row,
         record=record,
         shown=shown,
         shown_problem=problem,

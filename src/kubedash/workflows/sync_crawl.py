@@ -29,7 +29,7 @@ from kubedash.workflows.sync_attachments import ReferrersApi
 from kubedash.workflows.sync_catalog import catalog_answers, list_names
 from kubedash.workflows.sync_manifests import explain
 from kubedash.workflows.sync_repository import Visit, crawl_repository
-from kubedash.workflows.sync_tools import Writer, each
+from kubedash.workflows.sync_tools import Writer, each, first_of
 from kubedash.workflows.sync_track import Cursor, Target, Track
 
 CHUNK_SECONDS: Final = 1.0
@@ -86,7 +86,8 @@ class Crawl:
             await asyncio.wait((self._task,), timeout=min(left, REPORT_SECONDS))
             self._report(self._track.cursor().progress)
         if self._task.done():
-            _raise_first(self._task.exception())
+            if (error := self._task.exception()) is not None:
+                raise first_of(error)
             return self._track.cursor(finished=True)
         await self._renew()
         return self._track.cursor()
@@ -220,11 +221,3 @@ class Crawl:
         if self._target.repository is None:
             return self._track.cursor().healthy
         return await catalog_answers(self._client)
-
-
-def _raise_first(error: BaseException | None) -> None:
-    """Tasks that work side by side fail as a group; the first of it says enough."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if error is not None:
-        raise error

@@ -31,6 +31,7 @@ from kubedash.workflows.sync_manifests import (
     is_gone,
     unreadable,
 )
+from kubedash.workflows.sync_store import store_manifests
 from kubedash.workflows.sync_tools import Writer, each
 
 BATCH: Final = 128
@@ -272,27 +273,12 @@ class _RepositoryCrawl:
 
         async def write(session: WriteSession) -> None:
             now = self._visit.clock()
-            await self._store_manifests(session, {digest for _, digest in changed}, loaded, now)
-            await tags.observe(session, self._visit.repository_id, changed, now, SEEN_BY)
+            repository_id, pointed_to = self._visit.repository_id, {digest for _, digest in changed}
+            await store_manifests(session, repository_id, pointed_to, self._known.values(), loaded, now)
+            await tags.observe(session, repository_id, changed, now, SEEN_BY)
             await self._attachments.store(session, changed, by_api, loaded)
 
         await self._visit.writer.submit(write)
-
-    async def _store_manifests(
-        self, session: WriteSession, pointed_to: set[Digest], loaded: Loaded, now: datetime
-    ) -> None:
-        """What was fetched, and links to what was known from elsewhere, down to the last child."""
-        repository_id = self._visit.repository_id
-        await manifests.add(session, repository_id, tuple(loaded.manifests.values()), now)
-        held = pointed_to.difference(loaded.manifests, self._known.values())
-        children = {child.digest for summary in loaded.manifests.values() for child in summary.children}
-        for digest in held:
-            children.update(child.digest for child in await manifests.children(session, digest, repository_id))
-        linked = held | children.difference(loaded.manifests, loaded.missing)
-        if linked:
-            await manifests.link(session, repository_id, tuple(linked))
-        if loaded.missing:
-            await manifests.mark_missing(session, repository_id, tuple(loaded.missing), now)
 
     async def _look_again(self) -> None:
         """Signatures and the like that came to images which were known before."""
@@ -338,11 +324,15 @@ class _RepositoryCrawl:
         return "The crawl was stopped before its end." if self._visit.watch.stopped else None
 
     async def _finish(self, session: WriteSession, present: set[Tag], reason: str | None) -> None:
-        """The listing was complete, so what it lacks is gone, even where some tags failed."""
+        """The listing was complete, so what it lacks is gone, even where some tags failed.
+
+        What came or moved since the crawl began is newer than the listing: an event told of it.
+        """
         repository_id, now = self._visit.repository_id, self._visit.clock()
+        kept = await tags.known(session, repository_id)
+        present = present | {tag for tag, digest in kept.items() if self._known.get(tag) != digest}
         vanished = self._known.keys() - present
         if vanished:
-            kept = await tags.known(session, repository_id)
             unused = {self._known[tag] for tag in vanished} - {kept[tag] for tag in kept.keys() - vanished}
             await self._attachments.forget(session, vanished, unused)
         await tags.finish_listing(session, repository_id, present, now)

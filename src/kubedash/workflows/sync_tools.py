@@ -23,9 +23,19 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], workers
         for item in remaining:
             await work(item)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(worker())
+    except BaseExceptionGroup as failures:
+        raise first_of(failures) from failures
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Tasks that work side by side fail as a group; the first of it says enough."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 class Writer:

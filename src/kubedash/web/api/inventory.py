@@ -38,7 +38,7 @@ async def list_repositories(
     ] = None,
     kind: Annotated[str | None, QueryParameter(max_length=60, description="Only repositories of this kind.")] = None,
 ) -> Page[Repository]:
-    """The image list. Sorts: name, pushed_at, size, tag_count."""
+    """The image list. Sorts: name, pushed_at, last_pulled, size, tag_count."""
     query = RepositoryQuery(q=q, namespace=namespace, kind=kind, sort=sort or "name", limit=limit, cursor=cursor)
     listing = await browse.open_repositories(services, actor, registry, query)
     return replace(listing.page, as_of=listing.freshness.as_of)
@@ -58,7 +58,7 @@ async def list_tags(
         bool, QueryParameter(description="Also the machine tags (`sha256-…`), which are left out otherwise.")
     ] = False,
 ) -> Page[TagRow]:
-    """The tags of a repository. Sorts: version, name, created, size. `q` may hold `*` and `?`."""
+    """The tags of a repository. Sorts: version, name, created, size, last_pulled. `q` may hold `*` and `?`."""
     query = TagQuery(q=q, sort=sort or "-version", limit=limit, cursor=cursor, folded=folded)
     listing = await browse.open_tags(services, actor, registry, read_repository(repository), query)
     return replace(listing.page, as_of=listing.freshness.as_of)

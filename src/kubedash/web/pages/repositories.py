@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -12,14 +13,20 @@ from kubedash.policy.access import Permission, allows
 from kubedash.records import Freshness, Namespace, Page, Progress, Registry, Repository, RepositoryQuery
 from kubedash.web.given import GivenActor, GivenServices
 from kubedash.web.pages.pull_commands import hidden_behind_path, pull_commands, push_example
-from kubedash.web.pages.words import KIND_LABELS, live_topics, show_old_picture
+from kubedash.web.pages.words import KIND_LABELS, PullWords, live_topics, pull_words, show_old_picture
 from kubedash.web.rendering import HtmlRequest, is_fragment, page, redirect, urls_of
 from kubedash.workflows import browse, sync
 
 PAGE_SIZE: Final = 100
 FOLDERS_SHOWN: Final = 48
 KIND_CHOICES: Final = ("image", "index", "chart", "artifact")
-SORTS: Final = (("name", "Name"), ("-pushed_at", "Pushed"), ("-size", "Size"), ("-tag_count", "Tags"))
+SORTS: Final = (
+    ("name", "Name"),
+    ("-pushed_at", "Pushed"),
+    ("-last_pulled", "Pulled"),
+    ("-size", "Size"),
+    ("-tag_count", "Tags"),
+)
 
 
 class RepositoriesView(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +52,8 @@ class RepositoriesView(msgspec.Struct, frozen=True, kw_only=True):
     """Slug of a kind → what people call it."""
     sorts: tuple[tuple[str, str], ...]
     """Sort keys and their labels."""
+    pulled: tuple[PullWords, ...]
+    """When something of each row was last pulled; empty where the registry tells us of no pulls."""
     pulls: tuple[str, ...]
     """The pull command of each row's newest tag."""
     push_example: str
@@ -88,6 +97,7 @@ async def list_repositories(
         filtered=bool(query.q or query.kind or query.namespace),
         kinds=KIND_LABELS,
         sorts=SORTS,
+        pulled=_pulled(listing.page.items),
         pulls=tuple(_pull(listing.registry, row) for row in listing.page.items),
         push_example=push_example(listing.registry),
         topics=live_topics(listing.registry, job_id=listing.freshness.job_id),
@@ -105,6 +115,13 @@ async def refresh_registry(
     """`POST /r/{registry}/-/sync`: asks for a crawl and goes back to the list."""
     await sync.request_sync(services, actor, registry, None)
     return redirect(request, urls_of(request).registry(registry), notice="The registry is being read again.")
+
+
+def _pulled(rows: tuple[Repository, ...]) -> tuple[PullWords, ...]:
+    if not any(row.pulls for row in rows):
+        return ()
+    now = datetime.now(UTC)
+    return tuple(pull_words(row.last_pulled, row.pulls, now) for row in rows)
 
 
 def _pull(registry: Registry, row: Repository) -> str:

@@ -15,13 +15,27 @@ from kubedash.records import Child, Freshness, Page, Progress, Registry, Reposit
 from kubedash.web.addresses import Urls
 from kubedash.web.formatting import ago, exact_size, exact_time, iso_time, short_digest, size
 from kubedash.web.pages.pull_commands import pull_commands, pull_prefix, push_example
-from kubedash.web.pages.words import AttachmentWord, attachment_words, kind_label, live_topics, show_old_picture
+from kubedash.web.pages.words import (
+    AttachmentWord,
+    PullWords,
+    attachment_words,
+    kind_label,
+    live_topics,
+    pull_words,
+    show_old_picture,
+)
 from kubedash.web.rendering import HtmlRequest, here_of, is_fragment, page, redirect, urls_of
 from kubedash.workflows import browse, inspect, sync
 from kubedash.workflows.services import Services
 
 PAGE_SIZE: Final = 100
-SORTS: Final = (("-version", "Version"), ("-created", "Created"), ("-size", "Size"), ("name", "Name"))
+SORTS: Final = (
+    ("-version", "Version"),
+    ("-created", "Created"),
+    ("-size", "Size"),
+    ("-last_pulled", "Pulled"),
+    ("name", "Name"),
+)
 QUIET_KINDS: Final = ("image", "index")
 """What a tag list is expected to hold: such rows need no chip that says so."""
 PLATFORMS_SHOWN: Final = 3
@@ -63,6 +77,8 @@ class TagLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     size_exact: str
     each: str | None
     """Of an index: the size of one platform, or the range of them."""
+    pulled: PullWords
+    """When it was last pulled."""
     digest: str
     digest_short: str
     digest_href: str
@@ -97,6 +113,8 @@ class TagsView(msgspec.Struct, frozen=True, kw_only=True):
     """Sort keys and their labels."""
     kind: str | None
     """What people call the repository's kind."""
+    pulls_told: bool
+    """The registry tells us of pulls, so that there is something to show."""
     push_example: str
     """The command that fills an empty repository."""
     topics: str
@@ -131,6 +149,7 @@ async def show_tags(
         filtered=bool(query.q),
         sorts=SORTS,
         kind=kind_label(listing.repository.kind),
+        pulls_told=listing.repository.pulls is not None,
         push_example=push_example(listing.registry, repository),
         topics=live_topics(listing.registry, repository, listing.freshness.job_id),
     )
@@ -186,6 +205,7 @@ class Lines:
             size=None if row.size is None else size(row.size),
             size_exact=exact_size(row.size),
             each=size_range(row.platform_sizes) if row.platform_sizes and len(row.platforms) > 1 else None,
+            pulled=pull_words(row.last_pulled, row.pulls, self._now),
             digest=row.digest,
             digest_short=short_digest(row.digest),
             digest_href=f"{self._place}@{row.digest}",

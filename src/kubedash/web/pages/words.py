@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from kubedash.artifacts.kinds import ArtifactKind
-from kubedash.records import Freshness, Registry, SyncState
+from kubedash.records import Freshness, PullCounts, Registry, SyncState
+from kubedash.web.formatting import UNKNOWN, ago, exact_time, iso_time, plural
 
 KIND_LABELS: Final = {str(kind): kind.label for kind in ArtifactKind}
 """Slug of a kind → what people call it."""
@@ -57,6 +59,28 @@ def attachment_words(kinds: Iterable[str], signed: str | None) -> tuple[Attachme
     named = SIGNATURES | ATTESTATIONS | {ArtifactKind.SBOM, ArtifactKind.VULNERABILITY_REPORT, ArtifactKind.REFERRERS}
     others = sorted((kind_label(kind) or kind).lower() for kind in found - named)
     return (*words, *(AttachmentWord(text, "plain") for text in others))
+
+
+class PullWords(msgspec.Struct, frozen=True, gc=False):
+    """When something was last pulled, and how often."""
+
+    iso: str | None
+    """For the `datetime` attribute; None: it was not."""
+    text: str
+    title: str
+
+
+def pull_words(last: datetime | None, counts: PullCounts | None, now: datetime) -> PullWords:
+    """`2 h ago`, or `none in 3 weeks` where nothing was pulled since we are told of pulls."""
+    if counts is None:
+        return PullWords(None, UNKNOWN, "The registry never told us of a pull.")
+    often = f"{plural(counts.days_7, 'pull')} in 7 days, {counts.days_30:,} in 30, {counts.days_90:,} in 90"
+    since = f"counted since {exact_time(counts.since)}"
+    if last is None:
+        span = ago(counts.since, now).removesuffix(" ago")
+        text = "none yet" if span in ("now", "yesterday") else f"none in {span}"
+        return PullWords(None, text, f"{often}; {since}")
+    return PullWords(iso_time(last), ago(last, now), f"{exact_time(last)}; {often}; {since}")
 
 
 def show_old_picture(freshness: Freshness, *, empty: bool) -> bool:

@@ -1,0 +1,343 @@
+"""Registry events keep the index current: pushes and deletions at once, pulls as counts.
+
+Events are worked off in the order of their arrival. How far is written together with the
+counts, so that a process that dies counts nothing twice and forgets nothing; what is
+asked of registries may be asked again after a crash, which does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from kubedash.errors import KubedashError, RegistryError
+from kubedash.live import REGISTRIES_TOPIC, registry_topic, repository_topic
+from kubedash.oci.reference import RepositoryName, Tag
+from kubedash.policy import gaps
+from kubedash.policy.pulls import WINDOW, PullCounter, Request
+from kubedash.policy.touches import Report, Repositories, Told, Touched, touched_by
+from kubedash.registry.client import RegistryClient
+from kubedash.storage import event_feed, event_rollups, events, pulls, registries, repositories
+from kubedash.storage.database import ReadSession, WriteSession
+from kubedash.storage.event_feed import Arrived
+from kubedash.workflows.connections import client_of
+from kubedash.workflows.services import Services
+from kubedash.workflows.sync_manifests import explain
+from kubedash.workflows.sync_tools import each
+from kubedash.workflows.sync_touched import bring_up_to_date
+
+CURSOR: Final = "index"
+BATCH: Final = 1_000
+LEASE: Final = timedelta(seconds=20)
+SIDE_BY_SIDE: Final = 8
+"""Repositories of one registry that are brought up to date at once."""
+REGISTRIES_AT_ONCE: Final = 32
+PATIENCE_SECONDS: Final = 15.0
+"""How long one registry may keep the others' events waiting."""
+PAUSE_AFTER_FAILURE: Final = timedelta(seconds=30)
+MAX_STRANGERS: Final = 20
+"""Unknown repositories of one registry that are asked about for one batch: anybody may name one."""
+FORGET_STRANGERS: Final = timedelta(minutes=10)
+_MAX_REMEMBERED: Final = 10_000
+_PULL: Final = "pull"
+
+log = structlog.get_logger(__name__)
+Key = tuple[int, RepositoryName]
+
+
+class IndexDriver:
+    """One in each process; `owner` names it. Only one of them works at a time."""
+
+    def __init__(self, services: Services, owner: str) -> None:
+        self._services = services
+        self._owner = owner
+        self._counter: PullCounter | None = None
+        self._position = 0
+        self._failing: dict[int, datetime] = {}
+        self._strangers: dict[Key, datetime] = {}
+        self._again: defaultdict[Key, set[Tag]] = defaultdict(set)
+
+    async def step(self) -> bool:
+        """Work off some events; whether there may be more at once. Costs one query where there are none."""
+        async with self._services.database.read() as session:
+            position, _ = await event_rollups.position(session, CURSOR)
+            idle = not self._again and await events.last_id(session) <= position
+        if idle or not await self._take_turn():
+            return False
+        async with self._services.database.write() as session:
+            settled = await event_rollups.settled_id(session)
+        async with self._services.database.read() as session:
+            position, _ = await event_rollups.position(session, CURSOR)
+            arrived = await event_feed.behind(session, position, settled, BATCH)
+        await self._look_again()
+        if not arrived:
+            return False
+        known = [arrival for arrival in arrived if arrival.registry_id is not None]
+        await self._bring_up_to_date(touched_by(map(_report, filter(_names_repository, known))))
+        await self._fill_gaps(known)
+        await self._keep(position, arrived[-1].id, known)
+        return len(arrived) == BATCH
+
+    async def _take_turn(self) -> bool:
+        async with self._services.database.write() as session:
+            return await event_feed.take_turn(session, CURSOR, self._owner, self._services.clock(), LEASE)
+
+    async def close(self) -> None:
+        """Let another process go on at once."""
+        async with self._services.database.write() as session:
+            await event_feed.give_turn(session, CURSOR, self._owner)
+
+    async def _bring_up_to_date(self, touched: Repositories) -> None:
+        by_registry: defaultdict[int, dict[RepositoryName, Touched]] = defaultdict(dict)
+        for (registry_id, name), what in touched.items():
+            by_registry[registry_id][name] = what
+        await each(by_registry.items(), lambda item: self._registry(*item), REGISTRIES_AT_ONCE)
+
+    async def _registry(self, registry_id: int, touched: dict[RepositoryName, Touched]) -> None:
+        """All that events said of one registry; what cannot be found out now is left to a crawl."""
+        async with self._services.database.read() as session:
+            registry = await registries.by_id(session, registry_id)
+            ids = await repositories.ids_of(session, registry_id, touched)
+        if registry is None:
+            return
+        waiting = self._worth_asking(registry_id, touched, ids)
+        if not waiting:
+            return
+        changed = await _Visit(self, registry_id, registry.name).run(waiting)
+        if changed:
+            async with self._services.database.write() as session:
+                await registries.recount(session, registry_id)
+            self._services.live.publish(registry_topic(registry.name))
+            self._services.live.publish(REGISTRIES_TOPIC)
+
+    def _worth_asking(
+        self, registry_id: int, touched: dict[RepositoryName, Touched], ids: Collection[RepositoryName]
+    ) -> dict[RepositoryName, Touched]:
+        """Changes, and a few of the repositories that are not known here."""
+        now = self._services.clock()
+        self._strangers = {key: at for key, at in self._strangers.items() if now - at < FORGET_STRANGERS}
+        found: dict[RepositoryName, Touched] = {}
+        strangers = 0
+        for name, what in touched.items():
+            if name in ids:
+                if what.changes:
+                    found[name] = what
+            elif strangers < MAX_STRANGERS and ((registry_id, name) not in self._strangers or what.changes):
+                strangers += 1
+                found[name] = what
+        return found
+
+    def is_failing(self, registry_id: int) -> bool:
+        until = self._failing.get(registry_id)
+        return until is not None and self._services.clock() < until
+
+    def failed(self, registry_id: int, error: RegistryError) -> None:
+        log.info("a registry could not be asked about its events", registry=registry_id, reason=explain(error))
+        self._failing[registry_id] = self._services.clock() + PAUSE_AFTER_FAILURE
+
+    def unknown(self, key: Key) -> None:
+        """The registry has no such repository: not asked again for a while."""
+        if len(self._strangers) < _MAX_REMEMBERED:
+            self._strangers[key] = self._services.clock()
+
+    def look_again(self, key: Key, tags: Iterable[Tag]) -> None:
+        """A crawl is at the repository and may have asked before the event: ask once more after it."""
+        if len(self._again) < _MAX_REMEMBERED:
+            self._again[key].update(tags)
+
+    async def _look_again(self) -> None:
+        if not self._again:
+            return
+        async with self._services.database.read() as session:
+            now = self._services.clock()
+            busy = {key for key in self._again if await repositories.is_claimed(session, *key, now)}
+        free = [key for key in self._again if key not in busy]
+        await self._bring_up_to_date({key: Touched(tags=dict.fromkeys(self._again.pop(key), Told())) for key in free})
+
+    @property
+    def services(self) -> Services:
+        return self._services
+
+    async def _fill_gaps(self, arrived: Sequence[Arrived]) -> None:
+        """Crawls the registries whose events may have holes."""
+        for registry_id, told in _by_registry(arrived).items():
+            named = {arrival.instance for arrival in told if arrival.instance}
+            async with self._services.database.read() as session:
+                watch = await event_feed.watch(session, registry_id)
+                known = await event_feed.instances(session, registry_id)
+                registry = await registries.by_id(session, registry_id)
+            now = self._services.clock()
+            if registry is None or watch is None or not gaps.may_crawl(watch.crawled_at, now):
+                continue
+            if gaps.is_gap(known, named, watch.last_at, min(arrival.received_at for arrival in told)):
+                log.info("events may be missing, so the registry is crawled", registry=registry.name)
+                await self._services.jobs.sync_registry(registry.name)
+                async with self._services.database.write() as session:
+                    await event_feed.note_crawl(session, registry_id, now)
+
+    async def _keep(self, position: int, upto: int, arrived: Sequence[Arrived]) -> None:
+        """Counts, and how far we are, in one transaction; nothing where another process was first."""
+        counter = await self._counter_at(position)
+        by_digest = {arrival.digest for arrival in arrived if arrival.action == _PULL and arrival.digest}
+        async with self._services.database.read() as session:
+            parents = await pulls.parents(session, by_digest)
+            ids = await _repository_ids(session, arrived)
+        counted = [
+            pulls.Counted(ids[pull.registry_id, pull.repository], pull.target, pull.at)
+            for arrival in arrived
+            if arrival.action == _PULL and arrival.repository
+            if (pull := counter.take(_request(arrival), parents)) is not None
+            if (pull.registry_id, pull.repository) in ids
+        ]
+        # Until it is committed the counter is ahead of the store.
+        self._counter = None
+        async with self._services.database.write() as session:
+            if not await event_feed.is_at(session, CURSOR, position):
+                return
+            await self._note(session, arrived)
+            await pulls.add(session, counted)
+            await event_rollups.move(session, CURSOR, upto, self._services.clock())
+        self._counter, self._position = counter, upto
+
+    async def _note(self, session: WriteSession, arrived: Sequence[Arrived]) -> None:
+        for registry_id, told in _by_registry(arrived).items():
+            if await registries.by_id(session, registry_id) is None:
+                continue
+            await event_feed.note_watch(session, registry_id, told)
+            named = {arrival.instance for arrival in told if arrival.instance}
+            await event_feed.note_instances(session, registry_id, named, told[-1].received_at)
+
+    async def _counter_at(self, position: int) -> PullCounter:
+        """The counter as it was at that event: kept, or made anew from the events before."""
+        if self._counter is not None and self._position == position:
+            return self._counter
+        counter = PullCounter()
+        async with self._services.database.read() as session:
+            recent = await event_feed.recent_pulls(session, position, self._services.clock() - 2 * WINDOW)
+            parents = await pulls.parents(session, {arrival.digest for arrival in recent if arrival.digest})
+        for arrival in recent:
+            counter.take(_request(arrival), parents)
+        return counter
+
+
+class _Visit:
+    """The events of one registry."""
+
+    def __init__(self, driver: IndexDriver, registry_id: int, registry: str) -> None:
+        self._driver = driver
+        self._services = driver.services
+        self._registry_id = registry_id
+        self._registry = registry
+        self._changed = False
+
+    async def run(self, touched: dict[RepositoryName, Touched]) -> bool:
+        """Whether anything changed."""
+        if self._driver.is_failing(self._registry_id):
+            await self._leave_to_crawls(touched)
+            return False
+        waiting = dict(touched)
+        try:
+            client = await client_of(self._services, self._registry_id)
+        except KubedashError as error:
+            log.warning("events of a registry cannot be followed", registry=self._registry, reason=error.message)
+            await self._leave_to_crawls(touched)
+            return False
+
+        async def visit(item: tuple[RepositoryName, Touched]) -> None:
+            await self._repository(client, *item)
+            waiting.pop(item[0], None)
+
+        work = asyncio.create_task(each(list(touched.items()), visit, SIDE_BY_SIDE))
+        done, _ = await asyncio.wait((work,), timeout=PATIENCE_SECONDS)
+        if not done:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await self._leave_to_crawls(waiting)
+        else:
+            work.result()
+        return self._changed
+
+    async def _repository(self, client: RegistryClient, name: RepositoryName, touched: Touched) -> None:
+        if self._driver.is_failing(self._registry_id):
+            await self._leave_to_crawls([name])
+            return
+        try:
+            outcome = await bring_up_to_date(self._services, client, self._registry_id, name, touched)
+        except RegistryError as error:
+            self._driver.failed(self._registry_id, error)
+            await self._leave_to_crawls([name])
+            return
+        if outcome.repository_id is None:
+            self._driver.unknown((self._registry_id, name))
+            return
+        self._changed = True
+        async with self._services.database.read() as session:
+            claimed = await repositories.is_claimed(session, self._registry_id, name, self._services.clock())
+        if claimed:
+            self._driver.look_again((self._registry_id, name), touched.tags)
+        if outcome.new or outcome.doubtful or touched.whole:
+            await self._leave_to_crawls([name])
+        self._services.live.publish(repository_topic(self._registry, name))
+
+    async def _leave_to_crawls(self, names: Iterable[RepositoryName]) -> None:
+        for name in names:
+            await self._services.jobs.sync_repository(self._registry, name, again=True)
+
+
+async def _repository_ids(session: ReadSession, arrived: Sequence[Arrived]) -> dict[tuple[int, str], int]:
+    """Ids of the repositories that were pulled from and are known here."""
+    names: defaultdict[int, set[str]] = defaultdict(set)
+    for arrival in arrived:
+        if arrival.action == _PULL and arrival.repository and arrival.registry_id is not None:
+            names[arrival.registry_id].add(arrival.repository)
+    found: dict[tuple[int, str], int] = {}
+    for registry_id, wanted in names.items():
+        ids = await repositories.ids_of(session, registry_id, wanted)
+        found.update({(registry_id, name): identifier for name, identifier in ids.items()})
+    return found
+
+
+def _by_registry(arrived: Iterable[Arrived]) -> dict[int, list[Arrived]]:
+    found: defaultdict[int, list[Arrived]] = defaultdict(list)
+    for arrival in arrived:
+        if arrival.registry_id is not None:
+            found[arrival.registry_id].append(arrival)
+    return dict(found)
+
+
+def _names_repository(arrival: Arrived) -> bool:
+    """Our own looking at something teaches nothing."""
+    return bool(arrival.repository) and not (arrival.own and arrival.action == _PULL)
+
+
+def _report(arrival: Arrived) -> Report:
+    return Report(
+        arrival.registry_id or 0,
+        arrival.action,
+        arrival.repository or "",
+        arrival.tag,
+        arrival.digest,
+        arrival.media_type,
+        arrival.actor,
+    )
+
+
+def _request(arrival: Arrived) -> Request:
+    return Request(
+        arrival.registry_id or 0,
+        arrival.repository or "",
+        arrival.tag,
+        arrival.digest,
+        arrival.media_type,
+        arrival.method,
+        arrival.actor,
+        arrival.address,
+        arrival.user_agent,
+        arrival.own,
+        arrival.at,
+    )
