@@ -50,13 +50,14 @@ def sample_registry(folder: Path, *, tags: int = content.TAGS, port: int = 0) ->
 
 @contextmanager
 def server(folder: Path, *, port: int = 0, password: str = "") -> Iterator[ServerProcess]:
-    """KubeDash on SQLite; the first start makes the password of `admin`."""
+    """KubeDash on SQLite, with deleting turned on; the first start makes the password of `admin`."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "password"
     if not kept.exists():
         kept.touch(mode=0o600)
         kept.write_text(password or secrets.token_urlsafe(12))
-    with ServerProcess(folder, password=kept.read_text(), port=port) as process:
+    settings = {"DELETE_IMAGES": "true"}
+    with ServerProcess(folder, password=kept.read_text(), port=port, settings=settings) as process:
         yield process
 
 

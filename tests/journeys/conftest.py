@@ -33,8 +33,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProce
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory, registry: RegistryProcess) -> Iterator[ServerProcess]:
-    """KubeDash with the sample registry crawled."""
-    with ServerProcess(tmp_path_factory.mktemp("kubedash"), password=PASSWORD) as process:
+    """KubeDash with the sample registry crawled, and deleting turned on."""
+    settings = {"DELETE_IMAGES": "true"}
+    with ServerProcess(tmp_path_factory.mktemp("kubedash"), password=PASSWORD, settings=settings) as process:
         assert connect(process, registry) == "done", process.log.read_text()[-3000:]
         yield process
 

@@ -13,7 +13,7 @@ from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor
 from kubedash.web import addresses
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.web.pages import compare, images, manifests, tags
+from kubedash.web.pages import compare, deletions, history, images, manifests, tagging, tags
 from kubedash.web.rendering import HtmlRequest
 from kubedash.workflows.services import Services
 
@@ -35,8 +35,17 @@ IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
     "manifest": manifests.show_manifest,
     "manifest/raw": manifests.download_manifest,
     "compare": compare.show_comparison,
+    "deletion": deletions.show_deletion,
+    "history": history.show_history,
+    "restoration": tagging.show_restoration,
+    "tagging": tagging.show_tagging,
 }
-IMAGE_ACTIONS: Final[dict[str | None, ImageView]] = {"sync": images.refresh_image}
+IMAGE_ACTIONS: Final[dict[str | None, ImageView]] = {
+    "sync": images.refresh_image,
+    "deletion": deletions.perform_deletion,
+    "restoration": tagging.perform_restoration,
+    "tagging": tagging.perform_tagging,
+}
 """View → page. Later views are added here; their paths are the contract of docs/reference."""
 
 
