@@ -29,7 +29,7 @@ def trail(house: Site) -> Site:
 
 async def _write(services: Services) -> None:
     async with services.database.write() as session:
-        detail = {"before": {"digest": "sha256:aa"}, "spared": ["latest", "1.9"], HOSTILE: HOSTILE, "dry_run": False}
+        detail = {"plan": {"spares": ["latest", "1.9"], "parents": []}, HOSTILE: HOSTILE, "dry_run": False}
         await audit.add(session, ANN, "tag.delete", "prod/shop/api:1.0", DAY, detail=detail)
         await audit.add(session, ANN, "tag.move", HOSTILE, DAY, outcome="refused")
         for number in range(120):
@@ -42,6 +42,8 @@ def test_the_trail_says_who_did_what_from_where(trail: Site, admin: Site) -> Non
     assert "192.0.2.7" in page.text
     assert "/r/prod/shop/api:1.0" in page.links()
     assert "latest, 1.9" in page.text
+    assert "plan: spares" in page.text
+    assert "plan: parents" not in page.text
     assert HOSTILE in page.text
     assert "refused" in page.text
     assert "prod/web:1" not in page.text
@@ -52,7 +54,7 @@ def test_the_trail_says_who_did_what_from_where(trail: Site, admin: Site) -> Non
     [
         ("action=tag.delete", "shop/api", "prod/web"),
         ("action=tag.*&target=api", "shop/api", "prod/web"),
-        ("outcome=refused", "tag.move", "shop/api"),
+        ("outcome=refused", "tried to point a tag elsewhere", "shop/api"),
         ("since=2026-03-01&until=2026-03-01&target=shop", "shop/api", "added a user"),
         ("since=2026-03-02&action=user.*", "added a user", "shop/api"),
     ],

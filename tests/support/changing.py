@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -45,13 +46,12 @@ async def crawl(services: Services, repository: str, registry: str = "sample") -
         job = await services.jobs.find(job.id) or job
 
 
-def digest_at(url: str, repository: str, identifier: str) -> str | None:
+def digest_at(url: str, repository: str, identifier: str, auth: tuple[str, str] | None = None) -> str | None:
     """Where it leads in the registry itself; None where there is no such thing."""
-    asked = urllib.request.Request(
-        f"{url}/v2/{repository}/manifests/{identifier}", method="HEAD", headers={"Accept": _ACCEPT}
-    )
     try:
-        with urllib.request.urlopen(asked, timeout=20) as answer:
+        with urllib.request.urlopen(
+            _asked(f"{url}/v2/{repository}/manifests/{identifier}", auth), timeout=20
+        ) as answer:
             return str(answer.headers["Docker-Content-Digest"])
     except urllib.error.HTTPError as error:
         if error.code != HTTPStatus.NOT_FOUND:
@@ -59,9 +59,16 @@ def digest_at(url: str, repository: str, identifier: str) -> str | None:
         return None
 
 
-def tags_at(url: str, repository: str) -> list[str]:
-    with urllib.request.urlopen(f"{url}/v2/{repository}/tags/list", timeout=20) as answer:
+def tags_at(url: str, repository: str, auth: tuple[str, str] | None = None) -> list[str]:
+    with urllib.request.urlopen(_asked(f"{url}/v2/{repository}/tags/list", auth), timeout=20) as answer:
         return sorted(json.load(answer)["tags"] or [])
+
+
+def _asked(address: str, auth: tuple[str, str] | None) -> urllib.request.Request:
+    headers = {"Accept": _ACCEPT}
+    if auth:
+        headers["Authorization"] = f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}"
+    return urllib.request.Request(address, headers=headers)
 
 
 def hidden(page: HtmlPage, action: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -22,18 +22,31 @@ PAGE_SIZE: Final = 100
 FAMILIES: Final = (
     ("", "Everything"),
     ("tag.*", "Tags"),
+    ("manifest.*", "Manifests"),
     ("registry.*", "Registries"),
     ("sign_in", "Signing in"),
     ("token.*", "Tokens"),
     ("user.*", "Users"),
 )
 """Choices of what was done; a chip in a row leads to the one very action."""
-OUTCOMES: Final = (("", "Any outcome"), ("done", "Done"), ("refused", "Refused"), ("failed", "Failed"))
+OUTCOMES: Final = (
+    ("", "Any outcome"),
+    ("done", "Done"),
+    ("refused", "Refused"),
+    ("moved", "Moved meanwhile"),
+    ("failed", "Failed"),
+    ("undone", "Undone"),
+)
 WORDS: Final = {
+    "manifest.delete": "deleted a manifest",
     "registry.add": "added a registry",
     "registry.edit": "changed a registry",
     "registry.remove": "removed a registry",
     "sign_in": "signed in",
+    "tag.add": "added a tag",
+    "tag.delete": "deleted a tag",
+    "tag.move": "moved a tag",
+    "tag.restore": "restored a tag",
     "token.create": "made a token",
     "token.revoke": "revoked a token",
     "user.add": "added a user",
@@ -43,8 +56,25 @@ WORDS: Final = {
     "user.password_reset": "set a new password",
     "user.role": "gave a role",
 }
+ATTEMPTS: Final = {
+    "manifest.delete": "tried to delete a manifest",
+    "sign_in": "tried to sign in",
+    "tag.add": "tried to add a tag",
+    "tag.delete": "tried to delete a tag",
+    "tag.move": "tried to point a tag elsewhere",
+    "tag.restore": "tried to restore a tag",
+}
+"""What to say where it did not come to that."""
 DOORS: Final = {"session": "page", "token": "API", "cli": "command line", "system": "KubeDash itself"}
-TONES: Final = {"done": "plain", "failed": "bad", "refused": "warn"}
+TONES: Final = {
+    "done": "plain",
+    "failed": "bad",
+    "moved": "warn",
+    "refused": "warn",
+    "undo_pending": "bad",
+    "undone": "warn",
+    "unknown": "bad",
+}
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,11 +163,11 @@ def line_of(entry: AuditEntry, urls: Urls) -> Line:
     words = WORDS.get(entry.action, entry.action)
     return Line(
         entry=entry,
-        words="tried to sign in" if (entry.action, entry.outcome) == ("sign_in", "failed") else words,
+        words=words if entry.outcome == "done" else ATTEMPTS.get(entry.action, words),
         door=DOORS.get(entry.via, entry.via),
         tone=TONES.get(entry.outcome, "plain"),
         href=href_of(entry, urls),
-        details=tuple((name.replace("_", " "), _told(value)) for name, value in entry.detail.items()),
+        details=tuple(_details(entry.detail)),
     )
 
 
@@ -147,7 +177,7 @@ def href_of(entry: AuditEntry, urls: Urls) -> str | None:
     registry, slash, rest = entry.target.partition("/")
     if family == "registry" and entry.action != "registry.remove":
         return urls.registry(entry.target)
-    if family in ("tag", "repository") and slash:
+    if family in ("manifest", "repository", "tag") and slash:
         try:
             return urls.of(registry, addresses.parse(rest))
         except NotFound:
@@ -155,14 +185,23 @@ def href_of(entry: AuditEntry, urls: Urls) -> str | None:
     return None
 
 
+def _details(detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Notes in notes by both names; what was empty is left out."""
+    for name, value in detail.items():
+        parts = (
+            {f"{name}: {inner}": part for inner, part in value.items()} if isinstance(value, dict) else {name: value}
+        )
+        for title, part in parts.items():
+            if part not in (None, [], ""):
+                yield title.replace("_", " "), _told(part)
+
+
 def _told(value: Any) -> str:
     """A noted value as a person reads it."""
-    if value is None:
-        return "—"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ", ".join(value) or "none"
+        return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
 
 
