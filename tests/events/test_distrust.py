@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from kubedash.storage import repositories
+from kubedash.workflows.drive_index import PAUSE_AFTER_FAILURE
 from tests.events.told import Listener
 from tests.support.aio import eventually, run
 from tests.support.events import notification
 from tests.support.scripted import scripted
+from tests.support.services import Clock
 from tests.sync import content
 from tests.sync.fake import Fake, abort
-from tests.sync.house import house
+from tests.sync.house import House, house
 
 NAME = "team/app"
+
+
+async def names(here: House) -> tuple[str, ...]:
+    """The repositories that the index knows."""
+    async with here.services.database.read() as session:
+        return await repositories.names_due(session, here.registry_id, None, 100)
+
+
 OLD, NEW = content.image(1), content.image(2)
 
 
@@ -149,14 +161,14 @@ def test_a_restart_of_the_registry_causes_one_crawl(tmp_path: Path) -> None:
             asked = len(server.asked)
             await listener.store(notification(2, now, repository=NAME, instance="two"))
             await listener.work()
-            await eventually(lambda: _knows(here.services, here.registry_id, 2))
+
+            async def knows_both() -> bool:
+                return len(await names(here)) == 2
+
+            await eventually(knows_both)
             await listener.store(notification(3, now, repository=NAME, instance="three"))
             await listener.work()
             assert sum("_catalog" in line for line in server.asked[asked:]) == 1
-
-    async def _knows(services: object, registry_id: int, many: int) -> bool:
-        async with services.database.read() as session:  # type: ignore[attr-defined]
-            return len(await repositories.names_due(session, registry_id, None, 10)) == many
 
     run(story())
 
@@ -172,5 +184,32 @@ def test_strangers_cost_the_registry_little(tmp_path: Path) -> None:
             await listener.store(*(notification(n, now, repository=name) for n, name in enumerate(names)))
             await listener.work()
             assert 0 < len(server.requests) <= 40
+
+    run(story())
+
+
+def test_what_a_dead_registry_told_of_unknown_repositories_is_asked_when_it_is_back(tmp_path: Path) -> None:
+    registry = Fake({"team/new": {"1.0": OLD}})
+    registry.fault = abort
+    clock = Clock(datetime.now(UTC))
+
+    async def story() -> None:
+        async with scripted(registry) as server, house(tmp_path, server.url) as here:
+            here.services = replace(here.services, clock=clock)
+            listener = Listener(here)
+            now = clock()
+            common = {"action": "push", "tag": "1.0", "digest": OLD.digest}
+            await listener.store(
+                notification(1, now, repository="team/new", **common),
+                notification(2, now, repository="made/up", **common),
+                notification(3, now, repository="pulled/only"),
+            )
+            await listener.work()
+            assert await names(here) == ()
+            registry.fault = lambda request: None
+            clock.turn(seconds=PAUSE_AFTER_FAILURE.total_seconds() + 1)
+            await listener.driver.step()
+            assert await names(here) == ("team/new",)
+            assert await here.digests("team/new") == {"1.0": OLD.digest}
 
     run(story())

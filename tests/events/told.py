@@ -33,8 +33,7 @@ class Listener:
         self.driver = IndexDriver(here.services, name)
         self.authenticated = True
 
-    async def store(self, *told: Notification) -> int:
-        """How many events there are now."""
+    async def store(self, *told: Notification) -> None:
         services = self.here.services
         arrivals = [
             Arrival(
@@ -49,11 +48,6 @@ class Listener:
         async with services.database.write() as session:
             source = await event_writing.source_of(session, self.here.registry_id)
             await event_writing.add(session, [event_writing.row_of(a) | {"source_id": source} for a in arrivals])
-        return await self.count()
-
-    async def count(self) -> int:
-        async with self.here.services.database.read() as session:
-            return len(await event_feed.behind(session, 0, await events.last_id(session), 10_000))
 
     async def work(self) -> None:
         """Until nothing is left to be worked off."""

@@ -69,9 +69,10 @@ class House:
 
 @asynccontextmanager
 async def house(folder: Path, url: str, **settings: object) -> AsyncIterator[House]:
-    """`settings` go to the registry. Nothing is crawled by itself."""
+    """`settings` go to the registry, where the folder has none yet. Nothing is crawled by itself."""
     async with open_house(folder, KUBEDASH_SYNC_INTERVAL="0", KUBEDASH_REGISTRY_TIMEOUT="1") as services:
         async with services.database.write() as session:
             wanted = RegistrySettings(name=NAME, title="Local", url=url, **settings)  # type: ignore[arg-type]
-            registry_id = await registries.add(session, wanted, b"")
+            known = await registries.find(session, NAME)
+            registry_id = known.id if known else await registries.add(session, wanted, b"")
         yield House(services, registry_id)

@@ -17,7 +17,7 @@ import structlog
 
 from kubedash.errors import KubedashError, RegistryError
 from kubedash.live import REGISTRIES_TOPIC, registry_topic, repository_topic
-from kubedash.oci.reference import RepositoryName, Tag
+from kubedash.oci.reference import RepositoryName
 from kubedash.policy import gaps
 from kubedash.policy.pulls import WINDOW, PullCounter, Request
 from kubedash.policy.touches import Report, Repositories, Told, Touched, touched_by
@@ -58,23 +58,24 @@ class IndexDriver:
         self._owner = owner
         self._counter: PullCounter | None = None
         self._position = 0
+        self._renew_at: datetime | None = None
         self._failing: dict[int, datetime] = {}
         self._strangers: dict[Key, datetime] = {}
-        self._again: defaultdict[Key, set[Tag]] = defaultdict(set)
+        self._later: dict[Key, Touched] = {}
 
     async def step(self) -> bool:
         """Work off some events; whether there may be more at once. Costs one query where there are none."""
         async with self._services.database.read() as session:
             position, _ = await event_rollups.position(session, CURSOR)
-            idle = not self._again and await events.last_id(session) <= position
-        if idle or not await self._take_turn():
+            idle = not self._later and await events.last_id(session) <= position
+        if idle or not await self._is_our_turn():
             return False
         async with self._services.database.write() as session:
             settled = await event_rollups.settled_id(session)
         async with self._services.database.read() as session:
             position, _ = await event_rollups.position(session, CURSOR)
             arrived = await event_feed.behind(session, position, settled, BATCH)
-        await self._look_again()
+        await self._do_later()
         if not arrived:
             return False
         known = [arrival for arrival in arrived if arrival.registry_id is not None]
@@ -83,12 +84,17 @@ class IndexDriver:
         await self._keep(position, arrived[-1].id, known)
         return len(arrived) == BATCH
 
-    async def _take_turn(self) -> bool:
-        async with self._services.database.write() as session:
-            return await event_feed.take_turn(session, CURSOR, self._owner, self._services.clock(), LEASE)
+    async def _is_our_turn(self) -> bool:
+        now = self._services.clock()
+        if self._renew_at is None or now >= self._renew_at:
+            async with self._services.database.write() as session:
+                ours = await event_feed.take_turn(session, CURSOR, self._owner, now, LEASE)
+            self._renew_at = now + LEASE / 2 if ours else None
+        return self._renew_at is not None
 
     async def close(self) -> None:
         """Let another process go on at once."""
+        self._renew_at = None
         async with self._services.database.write() as session:
             await event_feed.give_turn(session, CURSOR, self._owner)
 
@@ -108,7 +114,7 @@ class IndexDriver:
         waiting = self._worth_asking(registry_id, touched, ids)
         if not waiting:
             return
-        changed = await _Visit(self, registry_id, registry.name).run(waiting)
+        changed = await _Visit(self, registry_id, registry.name, frozenset(ids)).run(waiting)
         if changed:
             async with self._services.database.write() as session:
                 await registries.recount(session, registry_id)
@@ -145,19 +151,25 @@ class IndexDriver:
         if len(self._strangers) < _MAX_REMEMBERED:
             self._strangers[key] = self._services.clock()
 
-    def look_again(self, key: Key, tags: Iterable[Tag]) -> None:
-        """A crawl is at the repository and may have asked before the event: ask once more after it."""
-        if len(self._again) < _MAX_REMEMBERED:
-            self._again[key].update(tags)
+    def try_later(self, key: Key, touched: Touched) -> None:
+        """When the registry answers again, and no crawl is at the repository that asked before the event.
 
-    async def _look_again(self) -> None:
-        if not self._again:
+        Kept in memory alone: what a crash loses here, a crawl finds.
+        """
+        if key in self._later:
+            self._later[key].tags.update(touched.tags)
+            self._later[key].pushed.update(touched.pushed)
+        elif len(self._later) < _MAX_REMEMBERED:
+            self._later[key] = touched
+
+    async def _do_later(self) -> None:
+        waiting = [key for key in self._later if not self.is_failing(key[0])]
+        if not waiting:
             return
         async with self._services.database.read() as session:
             now = self._services.clock()
-            busy = {key for key in self._again if await repositories.is_claimed(session, *key, now)}
-        free = [key for key in self._again if key not in busy]
-        await self._bring_up_to_date({key: Touched(tags=dict.fromkeys(self._again.pop(key), Told())) for key in free})
+            free = [key for key in waiting if not await repositories.is_claimed(session, *key, now)]
+        await self._bring_up_to_date({key: self._later.pop(key) for key in free})
 
     @property
     def services(self) -> Services:
@@ -226,26 +238,27 @@ class IndexDriver:
 
 
 class _Visit:
-    """The events of one registry."""
+    """The events of one registry; `known` are its repositories that we know of."""
 
-    def __init__(self, driver: IndexDriver, registry_id: int, registry: str) -> None:
+    def __init__(self, driver: IndexDriver, registry_id: int, registry: str, known: Collection[RepositoryName]) -> None:
         self._driver = driver
         self._services = driver.services
         self._registry_id = registry_id
         self._registry = registry
+        self._known = known
         self._changed = False
 
     async def run(self, touched: dict[RepositoryName, Touched]) -> bool:
         """Whether anything changed."""
-        if self._driver.is_failing(self._registry_id):
-            await self._leave_to_crawls(touched)
-            return False
         waiting = dict(touched)
+        if self._driver.is_failing(self._registry_id):
+            await self._postpone(waiting)
+            return False
         try:
             client = await client_of(self._services, self._registry_id)
         except KubedashError as error:
             log.warning("events of a registry cannot be followed", registry=self._registry, reason=error.message)
-            await self._leave_to_crawls(touched)
+            await self._postpone(waiting)
             return False
 
         async def visit(item: tuple[RepositoryName, Touched]) -> None:
@@ -254,23 +267,23 @@ class _Visit:
 
         work = asyncio.create_task(each(list(touched.items()), visit, SIDE_BY_SIDE))
         done, _ = await asyncio.wait((work,), timeout=PATIENCE_SECONDS)
-        if not done:
+        if done:
+            work.result()
+        else:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-            await self._leave_to_crawls(waiting)
-        else:
-            work.result()
+            await self._postpone(waiting)
         return self._changed
 
     async def _repository(self, client: RegistryClient, name: RepositoryName, touched: Touched) -> None:
         if self._driver.is_failing(self._registry_id):
-            await self._leave_to_crawls([name])
+            await self._postpone({name: touched})
             return
         try:
             outcome = await bring_up_to_date(self._services, client, self._registry_id, name, touched)
         except RegistryError as error:
             self._driver.failed(self._registry_id, error)
-            await self._leave_to_crawls([name])
+            await self._postpone({name: touched})
             return
         if outcome.repository_id is None:
             self._driver.unknown((self._registry_id, name))
@@ -279,14 +292,20 @@ class _Visit:
         async with self._services.database.read() as session:
             claimed = await repositories.is_claimed(session, self._registry_id, name, self._services.clock())
         if claimed:
-            self._driver.look_again((self._registry_id, name), touched.tags)
+            # The crawl may have asked before the event: ask once more after it.
+            again = Touched(tags=dict.fromkeys(touched.tags, Told()))
+            self._driver.try_later((self._registry_id, name), again)
         if outcome.new or outcome.doubtful or touched.whole:
-            await self._leave_to_crawls([name])
+            await self._services.jobs.sync_repository(self._registry, name, again=True)
         self._services.live.publish(repository_topic(self._registry, name))
 
-    async def _leave_to_crawls(self, names: Iterable[RepositoryName]) -> None:
-        for name in names:
-            await self._services.jobs.sync_repository(self._registry, name, again=True)
+    async def _postpone(self, touched: dict[RepositoryName, Touched]) -> None:
+        """Left to crawls; what we do not know is not crawled, as anybody may have made it up."""
+        for name, what in touched.items():
+            if name in self._known:
+                await self._services.jobs.sync_repository(self._registry, name, again=True)
+            elif what.changes:
+                self._driver.try_later((self._registry_id, name), what)
 
 
 async def _repository_ids(session: ReadSession, arrived: Sequence[Arrived]) -> dict[tuple[int, str], int]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from kubedash.policy import access
 from kubedash.policy.access import Actor, Permission
-from kubedash.storage import event_retention, event_rollups, events
+from kubedash.storage import event_retention, event_rollups, events, pulls
 from kubedash.workflows.services import Services
 
 AT_ONCE: Final = 4_000
@@ -37,5 +37,7 @@ async def count_events(services: Services, actor: Actor, most: int | None = None
 async def forget_events(services: Services, actor: Actor) -> int:
     """Removes single events older than the setting says; their figures stay. How many, whole weeks apart."""
     access.require(actor, Permission.REGISTRIES_MANAGE)
+    async with services.database.write() as session:
+        await pulls.forget(session, services.clock())
     before = services.clock() - timedelta(days=services.settings.events_retention_days)
     return await event_retention.forget_before(services.database, before)

@@ -1,0 +1,96 @@
+"""Whatever moment the process dies at: every pull counts once, and no push is forgotten."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from demo import push
+from demo.registry_process import RegistryProcess
+from kubedash.oci.reference import RepositoryName
+from kubedash.storage import pulls, repositories
+from tests.events.told import Listener
+from tests.support.aio import run
+from tests.support.events import notification
+from tests.sync import content
+from tests.sync.house import house
+from tests.sync.test_kill import ROOT, environment, wait_for
+
+KILLS = int(os.environ.get("KUBEDASH_TEST_KILLS", "3"))
+EVENTS = 12_000
+NAMES = [f"team/app-{number}" for number in range(5)]
+
+
+def _start(folder: Path, url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.events.worker"],
+        env=environment(folder, url),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+async def _tell(folder: Path, url: str) -> Counter[str]:
+    """Stores events: pushes among many pulls. How often each repository was pulled."""
+    wanted: Counter[str] = Counter()
+    async with house(folder, url) as here:
+        listener, now = Listener(here), datetime.now(UTC)
+        async with here.services.database.write() as session:
+            await repositories.ensure(session, here.registry_id, list(map(RepositoryName, NAMES)), now)
+        told = []
+        for number in range(EVENTS):
+            name = NAMES[number % len(NAMES)]
+            action = "push" if number % 1_999 == 0 else "pull"
+            wanted[name] += action == "pull"
+            image = content.image(number % len(NAMES))
+            told.append(notification(number, now, repository=name, tag="1.0", digest=image.digest, action=action))
+        for start in range(0, EVENTS, 1_000):
+            await listener.store(*told[start : start + 1_000])
+    return wanted
+
+
+async def _counted(folder: Path, url: str) -> tuple[Counter[str], set[str]]:
+    """Pulls of each repository, and which of them have their tag."""
+    async with house(folder, url) as here:
+        found: Counter[str] = Counter()
+        tagged = set()
+        for name in NAMES:
+            repository = await here.repository(name)
+            async with here.services.database.read() as session:
+                counts = await pulls.of_repositories(session, here.registry_id, [repository.id], here.services.clock())
+            found[name] = counts[repository.id].days_7
+            if (await here.digests(name)).keys() == {"1.0"}:
+                tagged.add(name)
+        return found, tagged
+
+
+@pytest.mark.timeout(600)
+def test_killed_again_and_again_nothing_is_counted_twice_or_forgotten(tmp_path: Path) -> None:
+    folder, chance = tmp_path / "data", random.Random(KILLS)
+    with RegistryProcess(tmp_path / "registry") as registry:
+        for number, name in enumerate(NAMES):
+            push.push(registry.url, name, "1.0", content.image(number))
+        wanted = run(_tell(folder, registry.url))
+        for _ in range(KILLS):
+            process = _start(folder, registry.url)
+            assert wait_for(process, "open")
+            time.sleep(chance.uniform(0.0, 0.5))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=60)
+        last = _start(folder, registry.url)
+        assert wait_for(last, "idle")
+        last.communicate(timeout=60)
+        counted, tagged = run(_counted(folder, registry.url))
+    assert counted == wanted
+    assert tagged == set(NAMES)
