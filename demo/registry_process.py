@@ -56,6 +56,8 @@ class Options(TypedDict, total=False):
     """Endpoints of webhooks, as docker-registry's `notifications.endpoints` has them."""
     prefix: str
     """Path prefix, such as `/registry`."""
+    access_log: bool
+    """Whether every request gets a line in `log`. Default no."""
     port: int
     """Default: a free one."""
 
@@ -199,7 +201,7 @@ class RegistryProcess:
         options = self._options
         config: dict[str, Any] = {
             "version": "0.1",
-            "log": {"level": "error", "accesslog": {"disabled": True}},
+            "log": {"level": "error", "accesslog": {"disabled": not options.get("access_log", False)}},
             "storage": {
                 "filesystem": {"rootdirectory": str(self.storage.absolute())},
                 "cache": {"blobdescriptor": "inmemory"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -252,5 +253,31 @@ def test_a_registry_name_is_taken_once(database: DatabaseAt) -> None:
         with pytest.raises(Conflict):
             async with store.write() as session:
                 await registries.update(session, second, settings("one"), None)
+
+    database.run(body)
+
+
+@pytest.mark.timeout(20)
+def test_a_cancelled_write_keeps_nobody_waiting(database: DatabaseAt) -> None:
+    """At whatever moment it is cancelled: nothing of it is kept, and the next write has its turn at once."""
+
+    async def write(store: Database, name: str) -> None:
+        async with store.write() as session:
+            for part in range(5):
+                await session.run(insert(tag_name).values(name=f"{name}-{part}"))
+
+    async def body(store: Database) -> None:
+        for steps in range(60):
+            task = asyncio.create_task(write(store, f"cancelled-{steps}"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await asyncio.sleep(steps / 20_000)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await write(store, f"kept-{steps}")
+        async with store.read() as session:
+            names = await session.scalars(select(tag_name.c.name))
+        assert {f"kept-{steps}-{part}" for steps in range(60) for part in range(5)} <= set(names)
+        assert set(Counter(name.rpartition("-")[0] for name in names).values()) == {5}
 
     database.run(body)

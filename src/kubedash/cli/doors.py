@@ -14,7 +14,7 @@ import structlog
 from cyclopts import Parameter
 
 from kubedash import settings, wiring
-from kubedash.errors import InvalidInput
+from kubedash.errors import Conflict, InvalidInput
 from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor
 from kubedash.records import Role
@@ -24,6 +24,8 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print what th
 PasswordStdin = Annotated[
     bool, Parameter(name="--password-stdin", negative="", help="Read the password from the standard input.")
 ]
+DryRun = Annotated[bool, Parameter(negative="", help="Only show what would be done.")]
+Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do it without a question.")]
 MAX_INPUT: Final = 4096
 T = TypeVar("T")
 
@@ -90,6 +92,16 @@ def read_password(*, from_stdin: bool, variable: str, prompt: str, needed: bool)
     if needed and sys.stdin.isatty():
         return getpass.getpass(f"{prompt}: ")
     return None
+
+
+def confirm(what: str, word: str) -> None:
+    """A person at a terminal types the word; anybody else has to give `--yes`. Raises `Conflict`."""
+    if not sys.stdin.isatty():
+        raise Conflict(f"{what} Nothing was done.", hint="Look at it with --dry-run, and say --yes.")
+    sys.stderr.write(f"{what}\nType {word} to go on: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != word:
+        raise Conflict("Nothing was done.")
 
 
 def read_file(path: Path | None) -> str | None:

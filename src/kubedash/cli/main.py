@@ -30,6 +30,7 @@ VERBS: Final = (
     ("inspect", "browse:inspect_reference", "Show one image, index, chart or other artifact."),
     ("diff", "compare:diff", "Show what differs between two images."),
     ("events", "events:events", "Show what registries told, and follow it."),
+    ("copy", "copies:copy_image", "Copy an image with its attachments to another repository or registry."),
     ("user", "people:users", "Add and list users."),
     ("token", "people:api_tokens", "Create API tokens."),
 )

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from kubedash.cli.doors import Json, act
-from kubedash.cli.output import print_json, print_line, print_note, visible
+from kubedash.cli.output import print_json, print_line, print_note, size, visible
 from kubedash.errors import Unavailable
 from kubedash.oci.reference import RepositoryName
 from kubedash.policy.access import Actor
@@ -23,7 +23,7 @@ from kubedash.workflows import sync as syncing
 from kubedash.workflows.services import Services
 
 LOOK_AGAIN_SECONDS: Final = 0.2
-ENDED: Final = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+_BYTES: Final = "bytes"
 
 
 class Watch(Protocol):
@@ -63,8 +63,12 @@ async def _sync(
 async def _sync_one(
     services: Services, actor: Actor, registry: str, repository: RepositoryName | None, watch: Watch
 ) -> Job:
-    job = await syncing.request_sync(services, actor, registry, repository)
-    while job.state not in ENDED:
+    return await follow(services, actor, await syncing.request_sync(services, actor, registry, repository), watch)
+
+
+async def follow(services: Services, actor: Actor, job: Job, watch: Watch) -> Job:
+    """The job when it has ended, or was paused because something does not answer."""
+    while job.state in (JobState.QUEUED, JobState.RUNNING):
         watch(job)
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
         job = await syncing.job(services, actor, job.id)
@@ -109,7 +113,7 @@ class _Bars:
             self._tasks[job.id] = self._progress.add_task(_title(job), total=None)
         done = job.progress.done if job.progress else 0
         total = job.progress.total if job.progress else None
-        if job.state in ENDED:
+        if job.state.has_ended:
             total = done = total or done
         self._progress.update(self._tasks[job.id], completed=done, total=total, description=_title(job))
 
@@ -131,5 +135,6 @@ def _title(job: Job) -> str:
 def _amount(job: Job) -> str:
     if job.progress is None:
         return ""
-    total = "" if job.progress.total is None else f" of {job.progress.total}"
-    return f", {job.progress.done}{total}"
+    show = size if job.progress.unit == _BYTES else str
+    total = "" if job.progress.total is None else f" of {show(job.progress.total)}"
+    return f", {show(job.progress.done)}{total}"

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from dbos import DBOS, DBOSConfig, SetEnqueueOptions
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 
 from kubedash.jobs.event_work import EventWork
 from kubedash.jobs.executors import Executors
@@ -28,9 +28,11 @@ from kubedash.jobs.rows import WAITING, job_of
 from kubedash.jobs.schedule import Schedule
 from kubedash.jobs.steps import KIND_REGISTRY, KIND_REPOSITORY, Recent, announce, find_target, run_crawl
 from kubedash.jobs.upkeep import Upkeep
+from kubedash.jobs.work import Works
 from kubedash.live import registry_topic
 from kubedash.records import Job, JobState, Progress
 from kubedash.settings import Settings
+from kubedash.storage.jobs import Order
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_crawl import Crawl
 from kubedash.workflows.sync_track import Cursor, Target
@@ -39,12 +41,16 @@ APPLICATION_VERSION: Final = "1"
 """Fixed: a workflow begun by one version of KubeDash is finished by the next one."""
 CRAWLS: Final = "crawls"
 REFRESHES: Final = "refreshes"
+WORK: Final = "work"
+"""What people asked for: copies, bulk deletions."""
 CRAWLS_AT_ONCE: Final = 8
 REFRESHES_AT_ONCE: Final = 64
 """Tasks, not threads: those of one registry take turns, `REFRESHES_A_REGISTRY` at once."""
 REFRESHES_A_REGISTRY: Final = 4
+WORK_AT_ONCE: Final = 4
 CRAWL_POLL_SECONDS: Final = 1.0
 REFRESH_POLL_SECONDS: Final = 0.3
+WORK_POLL_SECONDS: Final = 0.3
 _PROGRESS: Final = "progress"
 
 log = structlog.get_logger(__name__)
@@ -63,6 +69,7 @@ class Engine:
         self._crawls: dict[str, Job] = {}
         self._turns: defaultdict[int, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(REFRESHES_A_REGISTRY))
         self._recent = Recent()
+        self._works = Works(inline=False)
         self._schedule: Schedule | None = None
         self._upkeep: Upkeep | None = None
         self._pulses: tuple[asyncio.Task[None], ...] = ()
@@ -85,6 +92,7 @@ class Engine:
         await DBOS.register_queue_async(
             REFRESHES, worker_concurrency=REFRESHES_AT_ONCE, polling_interval_sec=REFRESH_POLL_SECONDS
         )
+        await DBOS.register_queue_async(WORK, worker_concurrency=WORK_AT_ONCE, polling_interval_sec=WORK_POLL_SECONDS)
         self._schedule = Schedule(services, self, dbos, self._executors)
         self._upkeep = Upkeep(services)
         self._pulses = tuple(asyncio.create_task(each.run()) for each in (self._schedule, self._upkeep))
@@ -128,7 +136,32 @@ class Engine:
             repository=repository,
         )
 
+    async def begin(self, order: Order) -> Job:
+        job = await self._works.accept(self._bound(), order)
+        if job.id == order.id:
+            await self.set_to_work(order.id, order.run)
+        return job
+
+    async def set_to_work(self, job_id: str, run: int) -> None:
+        """Queue a run of it. Doing so again changes nothing: a run has one workflow."""
+        with SetWorkflowID(f"{job_id}.{run}"):
+            await DBOS.enqueue_workflow_async(WORK, _work, job_id, run)
+
+    async def pause(self, job_id: str) -> None:
+        await self._works.pause(self._bound(), job_id)
+
+    async def resume(self, job_id: str) -> None:
+        if (task := self._running.get(job_id)) is not None:
+            await asyncio.wait({task})
+        run = await self._works.resume(self._bound(), job_id)
+        if run is not None:
+            await self.set_to_work(job_id, run)
+
     async def find(self, job_id: str) -> Job | None:
+        asked_for = await self._works.find(self._bound(), job_id)
+        return asked_for or await self._find_crawl(job_id)
+
+    async def _find_crawl(self, job_id: str) -> Job | None:
         row = await DBOS.get_workflow_status_async(job_id)
         if row is None:
             return None
@@ -145,7 +178,10 @@ class Engine:
         return self._crawls.get(registry)
 
     async def cancel(self, job_id: str) -> None:
-        found = await self.find(job_id)
+        if await self._works.find(self._bound(), job_id) is not None:
+            await self._works.end(self._bound(), job_id, JobState.CANCELLED)
+            return
+        found = await self._find_crawl(job_id)
         if found is None or found.state not in (JobState.QUEUED, JobState.RUNNING):
             return
         await DBOS.cancel_workflow_async(job_id)
@@ -177,6 +213,16 @@ class Engine:
             self._progress.pop(job_id, None)
             if target.repository is None:
                 self._crawls.pop(target.registry, None)
+
+    async def work(self, job_id: str, run: int) -> None:
+        """The body of a workflow that does what people asked for."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._running[job_id] = task
+        try:
+            await self._works.run(self._bound(), job_id, run, _durable_piece)
+        finally:
+            self._running.pop(job_id, None)
 
     def _turn(self, target: Target) -> contextlib.AbstractAsyncContextManager[Any]:
         """Refreshes of one registry take turns, so that a slow one does not fill the queue of all."""
@@ -266,6 +312,13 @@ async def _durable_step(name: str, work: Callable[[], Awaitable[Cursor]]) -> Cur
     return msgspec.convert(await DBOS.run_step_async({"name": name}, step), Cursor)
 
 
+async def _durable_piece(name: str, work: Callable[[], Awaitable[bool]]) -> bool:
+    async def step() -> bool:
+        return await work()
+
+    return await DBOS.run_step_async({"name": name}, step)
+
+
 _engine: Engine | None = None
 
 
@@ -283,3 +336,10 @@ async def _crawl_registry(target: dict[str, Any]) -> dict[str, Any]:
 @DBOS.workflow(name=KIND_REPOSITORY, max_recovery_attempts=None)
 async def _crawl_repository(target: dict[str, Any]) -> dict[str, Any]:
     return await _run(target)
+
+
+@DBOS.workflow(name=WORK, max_recovery_attempts=None)
+async def _work(job_id: str, run: int) -> None:
+    if _engine is None:
+        raise RuntimeError("the engine is not running")
+    await _engine.work(job_id, run)

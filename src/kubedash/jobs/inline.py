@@ -11,7 +11,9 @@ import structlog
 from msgspec.structs import replace
 
 from kubedash.jobs.steps import KIND_REGISTRY, KIND_REPOSITORY, Recent, announce, find_target, run_crawl
+from kubedash.jobs.work import Works
 from kubedash.records import Job, JobState, Progress
+from kubedash.storage.jobs import Order
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_crawl import Crawl
 from kubedash.workflows.sync_track import Cursor, Target
@@ -31,6 +33,7 @@ class InlineJobs:
         self._open: dict[Target, str] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recent = Recent()
+        self._works = Works(inline=True)
 
     async def start(self, services: Services) -> None:
         self._services = services
@@ -41,20 +44,52 @@ class InlineJobs:
     async def sync_repository(self, registry: str, repository: str, *, again: bool = False) -> Job:
         return await self._enqueue(registry, repository, again=again)
 
+    async def begin(self, order: Order) -> Job:
+        services = self._bound()
+        job = await self._works.accept(services, order)
+        if job.id == order.id:
+            self._set_to_work(job.id, order.run)
+        return job
+
+    def _set_to_work(self, job_id: str, run: int) -> None:
+        async def step(_: str, work: Callable[[], Awaitable[bool]]) -> bool:
+            return await work()
+
+        async def work() -> None:
+            try:
+                await self._works.run(self._bound(), job_id, run, step)
+            finally:
+                self._tasks.pop(job_id, None)
+
+        self._tasks[job_id] = asyncio.create_task(work())
+
+    async def pause(self, job_id: str) -> None:
+        await self._works.pause(self._bound(), job_id)
+
+    async def resume(self, job_id: str) -> None:
+        if (task := self._tasks.get(job_id)) is not None:
+            await asyncio.wait({task})
+        run = await self._works.resume(self._bound(), job_id)
+        if run is not None:
+            self._set_to_work(job_id, run)
+
     async def find(self, job_id: str) -> Job | None:
-        return self._jobs.get(job_id)
+        return self._jobs.get(job_id) or await self._works.find(self._bound(), job_id)
 
     def running_crawl(self, registry: str) -> Job | None:
         open_jobs = (self._jobs[job_id] for target, job_id in self._open.items() if target.repository is None)
         return next((job for job in open_jobs if job.registry == registry), None)
 
     async def cancel(self, job_id: str) -> None:
+        if job_id not in self._jobs:
+            await self._works.end(self._bound(), job_id, JobState.CANCELLED)
         task = self._tasks.get(job_id)
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
+        """Ends everything: nobody goes on with it."""
         for job_id in list(self._tasks):
             await self.cancel(job_id)
 

@@ -7,7 +7,7 @@ import contextlib
 import time
 import zlib
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from dbos import DBOS
@@ -18,13 +18,16 @@ from kubedash.errors import KubedashError
 from kubedash.jobs.executors import BEAT_SECONDS, Executors
 from kubedash.jobs.rows import moment, target_of
 from kubedash.jobs.steps import KIND_REGISTRY
+from kubedash.jobs.work import KEEP
 from kubedash.policy.freshness import next_crawl
 from kubedash.records import Registry, RegistryStatus
+from kubedash.storage import jobs as kept_jobs
 from kubedash.storage import registries
 from kubedash.workflows.services import Jobs, Services
 from kubedash.workflows.settle_changes import settle_all
 
 KEEP_JOBS: Final = timedelta(days=3)
+TAKE_UP_AFTER: Final = timedelta(seconds=10)
 FORGET_SECONDS: Final = 1800.0
 FORGET_AT_ONCE: Final = 500
 LOOK_BACK: Final = 500
@@ -33,10 +36,16 @@ LOOK_BACK: Final = 500
 log = structlog.get_logger(__name__)
 
 
+class Engine(Jobs, Protocol):
+    """Jobs of which one can also say who works on them."""
+
+    async def set_to_work(self, job_id: str, run: int) -> None: ...
+
+
 class Schedule:
     """The pulse of a process that runs jobs."""
 
-    def __init__(self, services: Services, jobs: Jobs, dbos: DBOS, executors: Executors) -> None:
+    def __init__(self, services: Services, jobs: Engine, dbos: DBOS, executors: Executors) -> None:
         self._services = services
         self._jobs = jobs
         self._dbos = dbos
@@ -52,6 +61,7 @@ class Schedule:
                 await self._executors.beat()
                 await self._take_over()
                 self._settle()
+                await self._take_up()
                 await self._crawl_due()
                 await self._forget_old()
             except (KubedashError, SQLAlchemyError) as error:
@@ -86,6 +96,13 @@ class Schedule:
             log.warning("taking over from processes that died", executors=dead)
             await asyncio.to_thread(recover_pending_workflows, self._dbos, dead)
 
+    async def _take_up(self) -> None:
+        """Work that was taken down by a process which died before it could queue it."""
+        async with self._services.database.read() as session:
+            found = await kept_jobs.forgotten(session, self._services.clock() - TAKE_UP_AFTER)
+        for job_id, run in found:
+            await self._jobs.set_to_work(job_id, run)
+
     async def _crawl_due(self) -> None:
         interval = self._services.settings.sync_interval
         if not interval:
@@ -119,6 +136,8 @@ class Schedule:
         rows = await DBOS.list_workflows_async(
             completed_before=before, limit=FORGET_AT_ONCE, load_input=False, load_output=False
         )
+        async with self._services.database.write() as session:
+            await kept_jobs.forget(session, self._services.clock() - KEEP)
         if rows:
             await DBOS.delete_workflows_async([row.workflow_id for row in rows])
 

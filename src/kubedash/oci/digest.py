@@ -77,6 +77,33 @@ class Digest(str):
         """Whether `content` hashes to this digest; False for unknown algorithms."""
         return self.verifiable and hashlib.new(self.algorithm, content).hexdigest() == self.encoded
 
+    def checker(self) -> Checker:
+        """For content that comes piece by piece. Raises `ValueError` unless the digest is `verifiable`."""
+        if not self.verifiable:
+            raise ValueError(f"{self.algorithm} cannot be computed here")
+        return Checker(self)
+
+
+class Checker:
+    """Takes content piece by piece and says whether all of it hashes to the digest."""
+
+    def __init__(self, digest: Digest) -> None:
+        self._expected = digest.encoded
+        self._sum = hashlib.new(digest.algorithm)
+        self.size = 0
+
+    def take(self, piece: bytes) -> None:
+        self._sum.update(piece)
+        self.size += len(piece)
+
+    def matches(self) -> bool:
+        return self._sum.hexdigest() == self._expected
+
+    @property
+    def found(self) -> str:
+        """The digest of what was taken."""
+        return f"{self._sum.name}:{self._sum.hexdigest()}"
+
 
 EMPTY_JSON: Final = Digest("sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")
 """The digest of `{}`, the empty descriptor's content (image-spec, manifest.md)."""

@@ -28,6 +28,7 @@ from kubedash.records.comparisons import (
     PlatformComparison,
     ValueChange,
 )
+from kubedash.records.copies import CopyJob, CopyOutcome, CopyPart, CopyPlan, CopyRole
 from kubedash.records.events import (
     CreatedEventSecret,
     Event,
@@ -50,7 +51,7 @@ from kubedash.records.images import (
     ManifestRecord,
     TagRow,
 )
-from kubedash.records.jobs import Job, JobState, Progress
+from kubedash.records.jobs import ItemState, Job, JobItem, JobState, Progress
 from kubedash.records.people import AuditEntry, CreatedToken, CreatedUser, Role, Token, User
 from kubedash.records.pulls import PullCounts
 from kubedash.records.queries import AuditQuery, RepositoryQuery, SearchHit, TagQuery
@@ -79,6 +80,11 @@ __all__ = [
     "ComparedImage",
     "Comparison",
     "ConfigView",
+    "CopyJob",
+    "CopyOutcome",
+    "CopyPart",
+    "CopyPlan",
+    "CopyRole",
     "CreatedEventSecret",
     "CreatedToken",
     "CreatedUser",
@@ -93,7 +99,9 @@ __all__ = [
     "Freshness",
     "Healthcheck",
     "Image",
+    "ItemState",
     "Job",
+    "JobItem",
     "JobState",
     "LabelView",
     "LayerChange",

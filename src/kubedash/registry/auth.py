@@ -129,13 +129,16 @@ def choose_offer(challenge: Challenge, wanted: str, resolve_realm: Callable[[str
 def merge_scopes(text: str, wanted: str) -> tuple[str, ...]:
     """One scope a resource, actions merged and sorted, the resource of `wanted` first.
 
+    Where `wanted` has several scopes (a mount needs two repositories in one token), those
+    behind the first are asked for whatever the challenge says: registries name one alone.
     A resource's name may hold a colon (host:port), so scopes are read from both ends.
     """
+    leading, *others = wanted.split() or [""]
     merged: dict[str, set[str]] = {}
-    for scope in text.split():
+    for scope in (*text.split(), *others):
         resource, _, actions = scope.rpartition(":")
         merged.setdefault(resource, set()).update(filter(None, actions.split(",")))
-    first = wanted.rpartition(":")[0]
+    first = leading.rpartition(":")[0]
     ordered = sorted(merged, key=lambda resource: resource != first)
     return tuple(f"{resource}:{','.join(sorted(merged[resource]))}" for resource in ordered)
 

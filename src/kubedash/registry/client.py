@@ -21,6 +21,7 @@ from kubedash.oci.manifest import Descriptor, ImageIndex, parse_manifest
 from kubedash.oci.media_types import ACCEPT_MANIFESTS, MediaType, essence
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.registry.addresses import shown
+from kubedash.registry.blobs import Blobs
 from kubedash.registry.complaints import read_complaint
 from kubedash.registry.errors import (
     Absent,
@@ -39,7 +40,7 @@ from kubedash.registry.products import API_VERSION, guess_product, looks_like_re
 from kubedash.registry.transport import Ask, Transport
 from kubedash.registry.verification import media_type_of, require_digest, verified_digest
 from kubedash.registry.wire import Answer
-from kubedash.registry.writing import DIGEST_HEADER, Writing
+from kubedash.registry.writing import DIGEST_HEADER
 
 MAX_MANIFEST_BYTES: Final = 8 * 1024 * 1024
 MAX_PING_BYTES: Final = 64 * 1024
@@ -131,8 +132,8 @@ class Listing(Generic[N]):
         return valid
 
 
-class RegistryClient(Writing):
-    """One registry's endpoints; those that change something are in `Writing`.
+class RegistryClient(Blobs):
+    """One registry's endpoints; those that change something are in `Writing` and `Blobs`.
 
     Safe to share between tasks of one event loop.
     """

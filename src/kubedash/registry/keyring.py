@@ -33,6 +33,11 @@ def push_scope(repository: str) -> str:
     return f"repository:{repository}:pull,push"
 
 
+def mount_scope(repository: str, source: str) -> str:
+    """Both repositories in one token: a registry that misses one answers as if it could not mount."""
+    return f"{push_scope(repository)} {pull_scope(source)}"
+
+
 def delete_scope(repository: str) -> str:
     """The scope distribution asks for DELETE; most token servers grant no more than they are asked for."""
     return f"repository:{repository}:delete"

@@ -6,11 +6,13 @@ What is decided here is decided by pure code elsewhere; this is where it meets t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Final
 from weakref import WeakValueDictionary
 
+import aiohttp
 import msgspec
 from aiohttp import hdrs
 
@@ -108,9 +110,52 @@ class Transport:
                     raise error
                 await asyncio.sleep(delay)
         finally:
-            self._in_flight -= 1
-            if self._retired and not self._in_flight:
-                await self.wire.close()
+            await self._landed()
+
+    @contextlib.asynccontextmanager
+    async def opened(
+        self, ask: Ask, *, body: AsyncIterator[bytes] | None = None, size: int = 0
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The good answer to a request whose body or answer is long, to be read by whoever asked.
+
+        It is signed with what opened its scope before and sent once: a body that was
+        streamed cannot be sent again, so on a 401 (the token may have run out) whoever
+        asked starts again. Redirects are followed for reading alone, by the usual rules.
+        """
+        headers, url = dict(ask.headers), ask.path if not ask.path.startswith("/") else f"{self.base.root}{ask.path}"
+        if Origin.of(url) == self.base.origin and (known := await self._known(ask.scope)) is not None:
+            headers[hdrs.AUTHORIZATION] = known
+        self._in_flight += 1
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                async with self.wire.opened(ask.method, url, headers, body=body, size=size) as response:
+                    target = self._redirect(ask, url, response)
+                    if target is None:
+                        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                            raise self.failure(ask, await _complaint(response, url))
+                        yield response
+                        return
+                if Origin.of(target) != Origin.of(url):
+                    headers.pop(hdrs.AUTHORIZATION, None)
+                url = target
+            raise _endless(ask, url)
+        finally:
+            await self._landed()
+
+    async def _known(self, scope: str) -> str | None:
+        ready = self.keyring.ready(scope)
+        return await self._obtain(ready, None) if isinstance(ready, Offer) else ready
+
+    def _redirect(self, ask: Ask, here: str, response: aiohttp.ClientResponse) -> str | None:
+        location = response.headers.get(hdrs.LOCATION)
+        if response.status not in REDIRECTS or not location or ask.changes:
+            return None
+        return resolve_elsewhere(self.base, here, location, self.allowed, secret=False)
+
+    async def _landed(self) -> None:
+        self._in_flight -= 1
+        if self._retired and not self._in_flight:
+            await self.wire.close()
 
     def failure(self, ask: Ask, answer: Answer) -> RegistryError:
         """The error for an answer that is no success."""
@@ -236,17 +281,27 @@ class Transport:
                 url = target
         finally:
             self.limiter.release()
-        raise Unreadable(
-            f"The registry redirected more than {MAX_REDIRECTS} times.",
-            asked=f"{ask.method} {shown(url)}",
-            hint="Check the registry's address, and the proxy in front of it.",
-        )
+        raise _endless(ask, url)
 
     def _lock(self, key: object) -> asyncio.Lock:
         lock = self._locks.get(key)
         if lock is None:
             lock = self._locks[key] = asyncio.Lock()
         return lock
+
+
+def _endless(ask: Ask, url: str) -> Unreadable:
+    return Unreadable(
+        f"The registry redirected more than {MAX_REDIRECTS} times.",
+        asked=f"{ask.method} {shown(url)}",
+        hint="Check the registry's address, and the proxy in front of it.",
+    )
+
+
+async def _complaint(response: aiohttp.ClientResponse, url: str) -> Answer:
+    """The beginning of an answer that is no success."""
+    body = await response.content.read(MAX_ERROR_BODY)
+    return Answer(response.status, response.headers, body, url, hdrs.AUTHORIZATION in response.request_info.headers)
 
 
 def _identity(way: str | Offer) -> object:

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -137,6 +137,41 @@ class Wire:
         if is_home:
             self._feel(response, started, begun)
         return Answer(response.status, response.headers, answered, url, hdrs.AUTHORIZATION in headers)
+
+    @contextlib.asynccontextmanager
+    async def opened(
+        self, method: str, url: str, headers: Mapping[str, str], *, body: AsyncIterator[bytes] | None, size: int
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One request whose body, or whose answer, is long: what it answers is read by whoever asked.
+
+        `size` bytes may take as long as `SLOWEST_RATE` says.
+        """
+        session = self._session(url.startswith(self._home_root))
+        if self._route.proxy_headers and url.startswith("http://"):
+            headers = {**headers, **self._route.proxy_headers}
+        self.requests += 1
+        try:
+            async with session.request(
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                proxy=self._route.proxy,
+                proxy_headers=self._route.proxy_headers,
+                timeout=_time_limits(self._timeout, size / SLOWEST_RATE),
+            ) as response:
+                yield response
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise explain(error, f"{method} {shown(url, self._base.origin)}") from error
+
+    async def pieces(self, response: aiohttp.ClientResponse, size: int) -> AsyncIterator[bytes]:
+        """An opened answer's body, in pieces of at most `size` bytes; its failures are translated too."""
+        try:
+            async for piece in response.content.iter_chunked(size):
+                yield piece
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise explain(error, f"{response.method} {shown(str(response.url), self._base.origin)}") from error
 
     def _feel(self, response: aiohttp.ClientResponse, started: float, begun: float) -> None:
         """Tells the limiter how the registry bears it."""

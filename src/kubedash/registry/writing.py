@@ -119,6 +119,11 @@ class Writing:
 
     def upload_url(self, begun: Answer, digest: Digest) -> str:
         """Where an upload that was begun is finished, in one piece. Raises `Unreadable`, `UnsafeAddress`."""
+        url = self.upload_location(begun)
+        return f"{url}{'&' if '?' in url else '?'}digest={quote(digest, safe='')}"
+
+    def upload_location(self, begun: Answer) -> str:
+        """Where an upload that was begun goes on. Raises `Unreadable`, `UnsafeAddress`."""
         location = begun.headers.get(hdrs.LOCATION)
         if not location:
             raise Unreadable(
@@ -126,8 +131,7 @@ class Writing:
                 asked=f"POST {shown(begun.url, self._transport.base.origin)}",
                 answered=f"{begun.status} without Location",
             )
-        url = resolve_upload(self._transport.base, begun.url, location, self._transport.allowed)
-        return f"{url}{'&' if '?' in url else '?'}digest={quote(digest, safe='')}"
+        return resolve_upload(self._transport.base, begun.url, location, self._transport.allowed)
 
     async def _changed(self, ask: Ask, good: frozenset[int]) -> Answer:
         answer = await self._transport.send(ask)

@@ -25,7 +25,7 @@ from sqlalchemy.engine import URL, Row
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql import ClauseElement, Executable
 
 from kubedash.errors import Conflict, InvalidInput, Unavailable
@@ -160,10 +160,19 @@ class Database:
         """
         async with self._turn:
             with translated_errors():
-                async with self._writer.connect() as plain:
-                    connection = await plain.execution_options(**{_DURABLE: durable})
-                    async with connection.begin():
-                        yield WriteSession(self.dialect, connection.run_sync)
+                async with _whole(self._transaction(durable)) as connection:
+
+                    def run(work: Callable[[Connection], T]) -> Awaitable[T]:
+                        return _to_its_end(connection.run_sync(work))
+
+                    yield WriteSession(self.dialect, run)
+
+    @asynccontextmanager
+    async def _transaction(self, durable: bool) -> AsyncIterator[AsyncConnection]:
+        async with self._writer.connect() as plain:
+            connection = await plain.execution_options(**{_DURABLE: durable})
+            async with connection.begin():
+                yield connection
 
     async def close(self) -> None:
         await self._readers.close()
@@ -223,6 +232,39 @@ def _switch_to_wal(path: Path) -> None:
                 sleep(_SWITCH_PAUSE_SECONDS)
             else:
                 return
+
+
+async def _to_its_end(work: Awaitable[T]) -> T:
+    """Who waits may be cancelled, and hears of it when the work is done.
+
+    A statement that is broken off costs its connection, which on SQLite holds the lock
+    for half a minute more.
+    """
+    doing = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        while not doing.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({doing})
+        if not doing.cancelled():
+            # Nobody else looks: what was cancelled is more than what failed.
+            doing.exception()
+        raise
+
+
+@asynccontextmanager
+async def _whole(transaction: AbstractAsyncContextManager[AsyncConnection]) -> AsyncIterator[AsyncConnection]:
+    """A transaction whose beginning and end are not broken off either."""
+    opening = asyncio.ensure_future(transaction.__aenter__())
+    try:
+        yield await _to_its_end(opening)
+    except BaseException as error:
+        if opening.exception() is None:
+            await _to_its_end(transaction.__aexit__(type(error), error, error.__traceback__))
+        raise
+    else:
+        await _to_its_end(transaction.__aexit__(None, None, None))
 
 
 class translated_errors:  # noqa: N801 (reads as a function)

@@ -14,6 +14,7 @@ from kubedash.registry.pool import RegistryPool
 from kubedash.settings import Settings
 from kubedash.storage.database import Database
 from kubedash.storage.event_writer import EventWriter
+from kubedash.storage.jobs import Order
 from kubedash.storage.sealing import Sealer
 from kubedash.workflows.reception import Reception
 
@@ -41,8 +42,23 @@ class Jobs(Protocol):
         """The crawl of the whole registry that this process is doing, or None; costs nothing."""
         ...
 
+    async def begin(self, order: Order) -> Job:
+        """Queue what a person asked for; the open job with the same order, where there is one.
+
+        Raises `Conflict` where another open job is in its way.
+        """
+        ...
+
     async def cancel(self, job_id: str) -> None:
         """Stop it before its next step. No error where it is unknown or ended."""
+        ...
+
+    async def pause(self, job_id: str) -> None:
+        """Stop it before its next step, to go on later. Nothing happens where it is not at work."""
+        ...
+
+    async def resume(self, job_id: str) -> None:
+        """Go on with what was paused. Nothing happens where it is not paused."""
         ...
 
     async def close(self) -> None:

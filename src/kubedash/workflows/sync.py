@@ -9,6 +9,7 @@ from kubedash.policy.access import Actor, Permission
 from kubedash.records import Job
 from kubedash.storage import registries
 from kubedash.workflows.services import Services
+from kubedash.workflows.work import permission_for
 
 
 async def request_sync(
@@ -41,6 +42,6 @@ async def job(services: Services, actor: Actor, job_id: str) -> Job:
 async def cancel(services: Services, actor: Actor, job_id: str) -> Job:
     """Stop a job before its next step, and answer it as it stands then. Raises `NotFound`."""
     access.require(actor, Permission.IMAGES_SYNC)
-    await job(services, actor, job_id)
+    access.require(actor, permission_for((await job(services, actor, job_id)).kind))
     await services.jobs.cancel(job_id)
     return await job(services, actor, job_id)

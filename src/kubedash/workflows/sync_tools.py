@@ -38,6 +38,19 @@ def first_of(error: BaseException) -> BaseException:
     return error
 
 
+async def each_or_first(items: Iterable[T], work: Callable[[T], Awaitable[None]], workers: int) -> None:
+    """As `each`; what failed first is raised as it is, and not in a group."""
+    try:
+        await each(items, work, workers)
+    except ExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, ExceptionGroup) else inner
+
+
 class Writer:
     """Group commit: what is handed in while one transaction runs goes into the next.
 

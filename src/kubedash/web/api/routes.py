@@ -7,7 +7,7 @@ from typing import Final
 from litestar import Router
 from litestar.exceptions import HTTPException
 
-from kubedash.web.api import events, images, inventory, jobs, people, registries
+from kubedash.web.api import copies, events, images, inventory, jobs, people, registries
 from kubedash.web.api.description import PREFIX, read_schema
 from kubedash.web.api.refusals import needs_somebody, refuse_depth, refuse_unreadable
 
@@ -31,8 +31,14 @@ ROUTES: Final = (
     events.show_webhook,
     events.make_secret,
     events.remove_secret,
+    jobs.list_jobs,
     jobs.show_job,
     jobs.cancel_job,
+    jobs.list_items,
+    jobs.pause_job,
+    jobs.resume_job,
+    copies.copy_image,
+    copies.show_copy,
     inventory.search,
     people.show_me,
     people.list_users,

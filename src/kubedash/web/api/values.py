@@ -12,9 +12,19 @@ from kubedash.oci.reference import Reference, RepositoryName, Tag
 T = TypeVar("T")
 
 
-def read_repository(text: str) -> RepositoryName:
+def read_repository(text: str, field: str = "repository") -> RepositoryName:
     """Raises `InvalidInput` that names the parameter."""
-    return _read("repository", text, RepositoryName.parse)
+    return _read(field, text, RepositoryName.parse)
+
+
+def read_tag(text: str, field: str = "tag") -> Tag:
+    """Raises `InvalidInput` that names the parameter."""
+    return _read(field, text, Tag.parse)
+
+
+def read_digest(text: str, field: str = "digest") -> Digest:
+    """Raises `InvalidInput` that names the parameter."""
+    return _read(field, text, Digest.parse)
 
 
 def read_reference(repository: str, reference: str) -> Reference:
