@@ -7,6 +7,7 @@ KubedashError
   · NotFound          404  no such thing is known here
   · Conflict          409  it exists already, or moved meanwhile
   · TooMany           429  slower, please
+  · NotDone          502  a change of a registry ended otherwise than it was meant to
   · Unavailable       503  a part of our own house is down
   · RegistryError     502  the registry's side; its tree is in `kubedash.registry.errors`
 
@@ -107,6 +108,14 @@ class TooMany(KubedashError):
     def __init__(self, message: str, *, retry_after: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+
+
+class NotDone(KubedashError):
+    """A change ended otherwise than it was meant to; the sentence says how things are now."""
+
+    slug = "not-done"
+    title = "The registry did not do that"
+    status = 502
 
 
 class Unavailable(KubedashError):

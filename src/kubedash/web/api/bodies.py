@@ -68,6 +68,28 @@ class RegistryChange(Body, frozen=True, kw_only=True):
         return any(getattr(self, field) is not UNSET for field in _SECRET_FIELDS)
 
 
+class NewTag(Body, frozen=True, kw_only=True):
+    """A tag to point at something of the same repository."""
+
+    repository: str
+    tag: str
+    source: str
+    """A tag or a digest."""
+    expected: str | None = None
+    """The digest that the tag leads to, or `absent`: where it is otherwise, nothing is done."""
+
+
+class RestoredTag(Body, frozen=True, kw_only=True):
+    """A tag to give back what it pointed to."""
+
+    repository: str
+    tag: str
+    digest: str | None = None
+    """One that it pointed to once; left out: the last one."""
+    expected: str | None = None
+    """As of a new tag."""
+
+
 class NewUser(Body, frozen=True, kw_only=True):
     name: str
     role: Role = Role.VIEWER

@@ -7,7 +7,7 @@ from typing import Final
 from litestar import Router
 from litestar.exceptions import HTTPException
 
-from kubedash.web.api import copies, events, images, inventory, jobs, people, registries
+from kubedash.web.api import changes, copies, events, images, inventory, jobs, people, registries
 from kubedash.web.api.description import PREFIX, read_schema
 from kubedash.web.api.refusals import needs_somebody, refuse_depth, refuse_unreadable
 
@@ -21,6 +21,11 @@ ROUTES: Final = (
     registries.check_registry,
     inventory.list_repositories,
     inventory.list_tags,
+    changes.point_tag,
+    changes.delete_tag,
+    changes.list_history,
+    changes.restore_tag,
+    changes.delete_manifest,
     images.show_image,
     images.show_config,
     images.read_manifest,

@@ -8,6 +8,7 @@ from typing import TypeVar
 from kubedash.errors import InvalidInput
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Reference, RepositoryName, Tag
+from kubedash.policy.retagging import ABSENT
 
 T = TypeVar("T")
 
@@ -33,6 +34,21 @@ def read_reference(repository: str, reference: str) -> Reference:
     if ":" in reference:
         return Reference(name, digest=_read("reference", reference, Digest.parse))
     return Reference(name, tag=_read("reference", reference, Tag.parse))
+
+
+def read_tag(text: str) -> Tag:
+    """Raises `InvalidInput` that names the parameter."""
+    return _read("tag", text, Tag.parse)
+
+
+def read_digest(field: str, text: str) -> Digest:
+    """Raises `InvalidInput` that names the parameter."""
+    return _read(field, text, Digest.parse)
+
+
+def read_expected(text: str | None) -> str | None:
+    """A digest, or the word for a tag that is not there. Raises `InvalidInput`."""
+    return text if text in (None, ABSENT) else read_digest("expected", text)
 
 
 def _read(field: str, text: str, parse: Callable[[str], T]) -> T:
