@@ -69,7 +69,7 @@ async def restore_tag(
     Answers 201 where the tag was gone and 200 where it was there.
     """
     reference = Reference(read_repository(data.repository), tag=read_tag(data.tag))
-    digest = None if data.digest is None else read_digest("digest", data.digest)
+    digest = None if data.digest is None else read_digest(data.digest)
     expected = read_expected(data.expected)
     if dry_run:
         return Response(await restore.plan(services, actor, registry, reference, digest), status_code=CHANGED)
@@ -91,7 +91,7 @@ async def delete_tag(
     """Deletes one tag; other tags of its digest stay. Needs a maintainer, and DELETE_IMAGES."""
     reference = Reference(read_repository(repository), tag=read_tag(tag))
     choices = DeletionChoices(take_orphans=take_orphans, tag_only=tag_only)
-    shown = None if expected is None else read_digest("expected", expected)
+    shown = None if expected is None else read_digest(expected, "expected")
     if dry_run:
         return await deletion.plan(services, actor, registry, reference, choices)
     return require_done(await deletion.execute(services, actor, registry, reference, shown, choices))
@@ -108,7 +108,7 @@ async def delete_manifest(
     take_orphans: Orphans = False,
 ) -> ChangeOutcome | DeletionPlan:
     """Deletes a manifest with all its tags; refused while an index needs it. Needs a maintainer, and DELETE_IMAGES."""
-    reference = Reference(read_repository(repository), digest=read_digest("digest", digest))
+    reference = Reference(read_repository(repository), digest=read_digest(digest))
     choices = DeletionChoices(take_orphans=take_orphans)
     if dry_run:
         return await deletion.plan(services, actor, registry, reference, choices)

@@ -36,19 +36,9 @@ def read_reference(repository: str, reference: str) -> Reference:
     return Reference(name, tag=_read("reference", reference, Tag.parse))
 
 
-def read_tag(text: str) -> Tag:
-    """Raises `InvalidInput` that names the parameter."""
-    return _read("tag", text, Tag.parse)
-
-
-def read_digest(field: str, text: str) -> Digest:
-    """Raises `InvalidInput` that names the parameter."""
-    return _read(field, text, Digest.parse)
-
-
 def read_expected(text: str | None) -> str | None:
     """A digest, or the word for a tag that is not there. Raises `InvalidInput`."""
-    return text if text in (None, ABSENT) else read_digest("expected", text)
+    return text if text in (None, ABSENT) else read_digest(text, "expected")
 
 
 def _read(field: str, text: str, parse: Callable[[str], T]) -> T:
