@@ -62,6 +62,8 @@ async def everything(here: House, names: tuple[str, ...] = ("team/app", "team/we
         pytest.param(lambda request: web.Response(text="<html>maintenance", content_type="text/html"), None, id="page"),
         pytest.param(lambda request: web.Response(text="404 page not found", status=404), None, id="nothing"),
         pytest.param(lambda request: web.json_response({"repositories": 7, "tags": {"a": 1}}), None, id="nonsense"),
+        pytest.param(lambda request: web.json_response({"status": "maintenance"}), None, id="another service"),
+        pytest.param(lambda request: web.json_response({"errors": []}), None, id="failure that says 200"),
     ],
 )
 def test_an_outage_of_any_kind_changes_nothing_that_was_known(

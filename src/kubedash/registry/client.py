@@ -22,7 +22,7 @@ from kubedash.oci.media_types import ACCEPT_MANIFESTS, MediaType, essence
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.registry.addresses import shown
 from kubedash.registry.blobs import Blobs
-from kubedash.registry.complaints import read_complaint
+from kubedash.registry.complaints import plain, read_complaint
 from kubedash.registry.errors import (
     Absent,
     Denied,
@@ -45,6 +45,7 @@ from kubedash.registry.writing import DIGEST_HEADER
 MAX_MANIFEST_BYTES: Final = 8 * 1024 * 1024
 MAX_PING_BYTES: Final = 64 * 1024
 MAX_REFERRERS: Final = 10_000
+MAX_SHOWN: Final = 1000
 REMEMBER_SECONDS: Final = 6 * 3600.0
 """How long a missing feature is believed: registries are upgraded."""
 _MANIFEST_HEADERS: Final[dict[str, str]] = {hdrs.ACCEPT: ACCEPT_MANIFESTS}
@@ -53,6 +54,7 @@ _INDEX_HEADERS: Final[dict[str, str]] = {hdrs.ACCEPT: MediaType.OCI_INDEX.value}
 _ANY_HEADERS: Final[dict[str, str]] = {hdrs.ACCEPT: "*/*"}
 _NO_REFERRERS: Final = frozenset({400, 404, 405, 406, 501})
 _KNOWN_ABSENT: Final = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN"})
+_BESIDE_NO_LIST: Final = frozenset({"name"})
 N = TypeVar("N", bound=str)
 
 
@@ -324,7 +326,11 @@ class RegistryClient(Blobs):
 
 
 def _names(answer: Answer, key: str, asked: str) -> tuple[str, ...]:
-    """The list under `key`; null and missing are empty lists (registries send both)."""
+    """The list under `key`; null and missing are empty lists (registries send both).
+
+    An object without it that holds something else, but for the name of a repository, is
+    somebody else's: believing it would empty what is known.
+    """
     try:
         document = msgspec.json.decode(answer.body)
     except (ValueError, RecursionError) as error:
@@ -334,8 +340,13 @@ def _names(answer: Answer, key: str, asked: str) -> tuple[str, ...]:
             answered=read_complaint(answer.status, answer.body).sentence,
         ) from error
     names = document.get(key) if isinstance(document, dict) else False
-    if names is None:
+    if names is None and (key in document or document.keys() <= _BESIDE_NO_LIST):
         return ()
     if not isinstance(names, list):
-        raise Unreadable("The registry's list is no list.", asked=asked)
+        raise Unreadable(
+            "The registry's list is no list.",
+            asked=asked,
+            answered=f"{answer.status}: {plain(answer.body[:MAX_SHOWN].decode('utf-8', 'replace'))}",
+            hint="Check host, port and path prefix: something else may answer there.",
+        )
     return tuple(name if isinstance(name, str) else "" for name in names)
