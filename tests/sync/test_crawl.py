@@ -9,10 +9,13 @@ import pytest
 from demo import push
 from demo.registry_process import RegistryProcess
 from kubedash.oci.digest import Digest
-from kubedash.storage import manifests, referrers
+from kubedash.records import RepositoryQuery
+from kubedash.storage import manifests, referrers, repositories
 from kubedash.workflows import sync_manifests, sync_repository
 from tests.support.aio import run
+from tests.support.scripted import scripted
 from tests.sync import content
+from tests.sync.fake import Fake
 from tests.sync.house import house
 
 
@@ -28,8 +31,9 @@ def test_a_known_tag_costs_one_head_and_a_new_one_a_manifest_and_a_config(
             cold = await here.requests() - before
             assert (await here.crawl("cost/app")).state == "done"
             warm = await here.requests() - before - cold
-            # Above the tags: the listing, and once the question for a referrers API.
-            assert cold <= 2 * 40 + 2
+            # Above the tags: whether there is such a repository, the listing, and once the question
+            # for a referrers API.
+            assert cold <= 2 * 40 + 3
             assert warm <= 40 + 1
 
     run(story())
@@ -116,7 +120,8 @@ def test_an_alias_in_another_repository_costs_no_config_and_is_complete(
             await here.crawl("alias/one")
             before = await here.requests()
             await here.crawl("alias/two")
-            assert await here.requests() - before <= 2
+            # Whether there is such a repository, the listing, and the one manifest.
+            assert await here.requests() - before <= 3
             repository = await here.repository("alias/two")
             async with here.services.database.read() as session:
                 for child in await manifests.children(session, Digest(index.digest), repository.id):
@@ -142,6 +147,29 @@ def test_a_repository_that_vanishes_is_gone_and_comes_back(tmp_path: Path) -> No
 
     with RegistryProcess(tmp_path / "registry") as registry:
         run(story(registry))
+
+
+@pytest.mark.parametrize("before", ["never there", "gone"])
+def test_a_repository_that_the_registry_lacks_is_not_taken_in(tmp_path: Path, before: str) -> None:
+    """Whoever may ask for a refresh could otherwise fill the image list with names."""
+
+    async def story() -> None:
+        async with scripted(samples := Fake({"a/one": {"1": content.image(1)}})) as server:
+            async with house(tmp_path, server.url) as here:
+                if before == "gone":
+                    samples.content["a/two"] = {"1": content.image(2)}
+                    await here.crawl()
+                    del samples.content["a/two"]
+                await here.crawl()
+                job = await here.crawl("a/two")
+                assert job.state == "failed"
+                assert "NAME_UNKNOWN" in (job.error or "")
+                async with here.services.database.read() as session:
+                    page = await repositories.page(session, here.registry_id, RepositoryQuery())
+                assert [repository.name for repository in page.items] == ["a/one"]
+                assert (await here.registry()).status == "ok"
+
+    run(story())
 
 
 def test_a_child_that_the_registry_lacks_breaks_its_index_alone(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import msgspec
@@ -80,3 +81,16 @@ async def catalog_answers(client: RegistryClient) -> bool:
     except RegistryError:
         return False
     return True
+
+
+async def refusal_of(client: RegistryClient, name: RepositoryName) -> RegistryError | None:
+    """Why the registry does not list this repository's tags; None where it does, even if there are none."""
+    pages = aiter(client.tags(name))
+    try:
+        await anext(pages, None)
+    except RegistryError as error:
+        return error
+    finally:
+        if isinstance(pages, AsyncGenerator):
+            await pages.aclose()
+    return None

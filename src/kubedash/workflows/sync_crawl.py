@@ -26,7 +26,7 @@ from kubedash.storage.database import WriteSession
 from kubedash.workflows.connections import client_of
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_attachments import ReferrersApi
-from kubedash.workflows.sync_catalog import catalog_answers, list_names
+from kubedash.workflows.sync_catalog import catalog_answers, list_names, refusal_of
 from kubedash.workflows.sync_manifests import explain
 from kubedash.workflows.sync_repository import Visit, crawl_repository
 from kubedash.workflows.sync_tools import Writer, each, first_of
@@ -67,14 +67,27 @@ class Crawl:
         """Learn the names. Registry errors are in the answer; raises `NotFound` where the registry is gone."""
         name, registry_id = self._target.repository, self._target.registry_id
         if name is not None:
-            async with self._services.database.write() as session:
-                await repositories.ensure(session, registry_id, (RepositoryName(name),), self._services.clock())
-            return Cursor(open={name: ""}, after=name)
+            return await self._begin_one(RepositoryName(name))
         try:
             listing = await list_names(self._services, await client_of(self._services, registry_id), registry_id)
         except RegistryError as error:
             return Cursor(finished=True, healthy=False, error=explain(error), status=status_of(error))
         return Cursor(total=listing.total, healthy=listing.healthy, listing=listing.problem, status=listing.status)
+
+    async def _begin_one(self, name: RepositoryName) -> Cursor:
+        """One that is not known, or was gone, is taken in only where the registry has it."""
+        registry_id = self._target.registry_id
+        async with self._services.database.read() as session:
+            found = await repositories.find(session, registry_id, name)
+        if found is None or found.gone_since is not None:
+            refusal = await refusal_of(await client_of(self._services, registry_id), name)
+            if refusal is not None:
+                status = status_of(refusal)
+                said = status if status in _DOWN else None
+                return Cursor(finished=True, healthy=False, error=explain(refusal), status=said)
+        async with self._services.database.write() as session:
+            await repositories.ensure(session, registry_id, (name,), self._services.clock())
+        return Cursor(open={name: ""}, after=name)
 
     async def advance(self, cursor: Cursor) -> Cursor:
         """Go on behind `cursor` for about a second; answers how far everything is stored."""
