@@ -153,21 +153,22 @@ def test_a_repository_that_vanishes_is_gone_and_comes_back(tmp_path: Path) -> No
 def test_a_repository_that_the_registry_lacks_is_not_taken_in(tmp_path: Path, before: str) -> None:
     """Whoever may ask for a refresh could otherwise fill the image list with names."""
 
+    samples = Fake({"a/one": {"1": content.image(1)}})
+
     async def story() -> None:
-        async with scripted(samples := Fake({"a/one": {"1": content.image(1)}})) as server:
-            async with house(tmp_path, server.url) as here:
-                if before == "gone":
-                    samples.content["a/two"] = {"1": content.image(2)}
-                    await here.crawl()
-                    del samples.content["a/two"]
+        async with scripted(samples) as server, house(tmp_path, server.url) as here:
+            if before == "gone":
+                samples.content["a/two"] = {"1": content.image(2)}
                 await here.crawl()
-                job = await here.crawl("a/two")
-                assert job.state == "failed"
-                assert "NAME_UNKNOWN" in (job.error or "")
-                async with here.services.database.read() as session:
-                    page = await repositories.page(session, here.registry_id, RepositoryQuery())
-                assert [repository.name for repository in page.items] == ["a/one"]
-                assert (await here.registry()).status == "ok"
+                del samples.content["a/two"]
+            await here.crawl()
+            job = await here.crawl("a/two")
+            assert job.state == "failed"
+            assert "NAME_UNKNOWN" in (job.error or "")
+            async with here.services.database.read() as session:
+                page = await repositories.page(session, here.registry_id, RepositoryQuery())
+            assert [repository.name for repository in page.items] == ["a/one"]
+            assert (await here.registry()).status == "ok"
 
     run(story())
 
