@@ -144,6 +144,11 @@ def test_broken_json_is_refused(house: House, content: bytes) -> None:
     house.ask("POST", "/registries?test=false", content=content, headers=headers, status=422)
 
 
+@pytest.mark.parametrize("role", ["viewer", None])
+def test_the_methods_of_an_address_can_be_asked_for(house: House, role: str | None) -> None:
+    assert "GET" in house.ask("OPTIONS", "/registries", role=role, status=204).headers["allow"]
+
+
 def test_a_sync_answers_its_job(house: House) -> None:
     answer = house.ask("POST", f"/registries/main/sync?repository={SINGLE}", role="viewer", status=202)
     job = answer.json()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from litestar import Response
 from litestar.connection import ASGIConnection
+from litestar.enums import HttpMethod
 from litestar.exceptions import ClientException, HTTPException, ValidationException
 from litestar.handlers.base import BaseRouteHandler
 
@@ -23,7 +24,9 @@ BAD_REQUEST: Final = 400
 
 
 def needs_somebody(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """Asked before anything that was sent is read. Raises `NotSignedIn`."""
+    """Asked before anything that was sent is read; which methods there are is no secret. Raises `NotSignedIn`."""
+    if connection.scope.get("method") == HttpMethod.OPTIONS:
+        return
     actor = connection.scope.get("user") or ANONYMOUS
     if actor.role is None:
         raise NotSignedIn("This needs somebody who is signed in.", hint="Sign in, or send an API token.")
