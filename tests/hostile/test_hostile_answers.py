@@ -64,6 +64,7 @@ def page(text: str, status: int = 200) -> web.Response:
     [
         (page("<!doctype html><title>Welcome to nginx!</title>"), NotARegistry, "Welcome to nginx!"),
         (page("<html><body>no<script>evil()</script></body>", 404), NotARegistry, "404"),
+        (page("<!doctype html><p>" + 100_000 * "x"), NotARegistry, "200"),
         (web.Response(text="plain words"), NotARegistry, "plain words"),
         (web.Response(body=b'{"a":"\xff"}'), NotARegistry, "200"),
         (web.Response(text="[1,2]", content_type="application/json"), NotARegistry, "200"),

@@ -19,9 +19,9 @@ from kubedash.registry.errors import (
     Refused,
     ServerFault,
     TimedOut,
-    TlsFailed,
     Unreachable,
     Unsupported,
+    WrongProtocol,
     from_answer,
     status_of,
 )
@@ -209,7 +209,7 @@ def test_any_complaint_is_read_and_short(status: int, body: bytes) -> None:
         (429, b"", RateLimited),
         (499, b"", ServerFault),
         (522, b"", ServerFault),
-        (400, b"Client sent an HTTP request to an HTTPS server.\n", TlsFailed),
+        (400, b"Client sent an HTTP request to an HTTPS server.\n", WrongProtocol),
     ],
 )
 def test_errors_by_status(status: int, body: bytes, kind: type[RegistryError]) -> None:

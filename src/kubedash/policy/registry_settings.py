@@ -27,6 +27,9 @@ MAX_PEM: Final = 256 * 1024
 MAX_LISTED: Final = 10_000
 MAX_PATTERNS: Final = 200
 MAX_URL: Final = 2_000
+MAX_LABEL: Final = 63
+"""Letters between two dots of a host name, as DNS has it."""
+MAX_HOST: Final = 253 + len(":65535")
 
 
 def normalise(settings: RegistrySettings) -> RegistrySettings:
@@ -83,7 +86,8 @@ def has_scheme(url: str) -> bool:
 def read_url(text: str) -> str:
     """`https://host:port/prefix`, or `host:port/prefix` where no scheme was given.
 
-    `/v2/` at the end is dropped, because every request adds it. Raises `InvalidInput`.
+    `/v2/` and the catalog's `/v2/_catalog` at the end are dropped, because every request
+    adds its own. Raises `InvalidInput`.
     """
     given = text.strip()
     if not given:
@@ -93,7 +97,7 @@ def read_url(text: str) -> str:
     parts = _split(given if has_scheme(given) else f"//{given}")
     if has_scheme(given) and parts[0] not in ("http", "https"):
         raise InvalidInput("Only http:// and https:// are spoken here.")
-    path = re.sub(r"/v2/?$", "", parts[2].rstrip("/")).rstrip("/")
+    path = re.sub(r"/v2(/_catalog)?$", "", parts[2].rstrip("/")).rstrip("/")
     if not _PATH.fullmatch(path):
         raise InvalidInput("The path prefix has characters that cannot be part of one.")
     if has_scheme(given):
@@ -178,7 +182,9 @@ def _split(url: str) -> tuple[str, str, str]:
 
 
 def _check_host(netloc: str) -> None:
-    if not _HOST.fullmatch(netloc):
+    labels = netloc.partition(":")[0].rstrip(".").split(".")
+    fits = len(netloc) <= MAX_HOST and (netloc.startswith("[") or all(0 < len(label) <= MAX_LABEL for label in labels))
+    if not fits or not _HOST.fullmatch(netloc):
         raise InvalidInput("That is no host name or address, such as registry.example.com:5000 or [::1]:5000.")
 
 

@@ -161,14 +161,13 @@ class RegistryClient(Blobs):
         Where the front door is open to everybody, credentials are tried on the catalog.
         """
         ask = Ask("/v2/", NO_SCOPE, headers=_JSON_HEADERS, limit=MAX_PING_BYTES)
-        answer = await self._transport.send(ask)
+        try:
+            answer = await self._transport.send(ask)
+        except TooLarge as error:
+            raise _no_registry(error.asked, error.answered) from error
         if not looks_like_registry(answer.status, answer.headers, answer.body):
-            raise NotARegistry(
-                "What answers there is no registry.",
-                asked=f"GET {shown(answer.url, self._transport.base.origin)}",
-                answered=read_complaint(answer.status, answer.body).sentence,
-                hint="Check host, port and path prefix; the address is the one without /v2/.",
-            )
+            asked = f"GET {shown(answer.url, self._transport.base.origin)}"
+            raise _no_registry(asked, read_complaint(answer.status, answer.body).sentence)
         if answer.status != HTTPStatus.OK:
             raise self._transport.failure(ask, answer)
         keyring = self._transport.keyring
@@ -323,6 +322,15 @@ class RegistryClient(Blobs):
 
     def _scope(self, repository: RepositoryName) -> str:
         return pull_scope(self._path(repository))
+
+
+def _no_registry(asked: str | None, answered: str | None) -> NotARegistry:
+    return NotARegistry(
+        "What answers there is no registry.",
+        asked=asked,
+        answered=answered,
+        hint="Check host, port and path prefix; the address is the one without /v2/.",
+    )
 
 
 def _names(answer: Answer, key: str, asked: str) -> tuple[str, ...]:

@@ -49,6 +49,10 @@ class TlsFailed(RegistryError):
     title = "No trustworthy connection to the registry"
 
 
+class WrongProtocol(TlsFailed):
+    """It speaks HTTP where we spoke HTTPS, or the other way round."""
+
+
 class Unauthorized(RegistryError):
     slug = "registry-unauthorized"
     title = "The registry does not accept the credentials"
@@ -131,6 +135,7 @@ _STATUS: Final[dict[type[RegistryError], RegistryStatus]] = {
     Unreachable: RegistryStatus.UNREACHABLE,
     TimedOut: RegistryStatus.UNREACHABLE,
     TlsFailed: RegistryStatus.TLS_FAILED,
+    WrongProtocol: RegistryStatus.TLS_FAILED,
     Unauthorized: RegistryStatus.UNAUTHORIZED,
     Denied: RegistryStatus.DENIED,
     NotARegistry: RegistryStatus.NOT_A_REGISTRY,
@@ -192,7 +197,7 @@ def _error_for(asked: str, complaint: Complaint, retry_after: float | None) -> R
         )
     lowered = answered.lower()
     if code == HTTPStatus.BAD_REQUEST and any(words in lowered for words in _SPEAKS_TLS):
-        return TlsFailed(
+        return WrongProtocol(
             "The registry speaks HTTPS at this address, we spoke HTTP.",
             asked=asked,
             answered=answered,

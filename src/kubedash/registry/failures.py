@@ -9,7 +9,7 @@ import aiohttp
 
 from kubedash.errors import RegistryError
 from kubedash.registry.complaints import plain
-from kubedash.registry.errors import NotARegistry, TimedOut, TlsFailed, Unreachable, Unreadable
+from kubedash.registry.errors import NotARegistry, TimedOut, TlsFailed, Unreachable, Unreadable, WrongProtocol
 from kubedash.registry.resolving import PrivateAddress
 
 _CERTIFICATE_HINT: Final = (
@@ -91,7 +91,7 @@ def _explain_tls(error: ssl.SSLError, asked: str) -> RegistryError:
             hint=_CERTIFICATE_HINT,
         )
     if any(word in reason for word in _PLAIN_HTTP):
-        return TlsFailed(
+        return WrongProtocol(
             "The registry does not speak HTTPS at this address.",
             asked=asked,
             answered=plain(reason),

@@ -14,7 +14,7 @@ from kubedash.oci.reference import RepositoryName
 from kubedash.policy.registry_settings import candidates, has_scheme, is_loopback
 from kubedash.records import Record, RegistryConnection, RegistrySecrets, RegistrySettings
 from kubedash.registry.client import Listing, Ping, RegistryClient
-from kubedash.registry.errors import Absent, Denied, TlsFailed, Unauthorized, Unreachable
+from kubedash.registry.errors import Absent, Denied, NotARegistry, TlsFailed, Unauthorized, Unreachable, WrongProtocol
 from kubedash.workflows.services import Services
 
 N = TypeVar("N", bound=str)
@@ -98,9 +98,9 @@ def fields_of(step: CheckStep) -> dict[str, str]:
 
 async def run_check(services: Services, settings: RegistrySettings, secrets: RegistrySecrets) -> CheckReport:
     """Tries everything that browsing needs; never raises a registry's error."""
-    settings = await _with_scheme(services, settings, secrets)
+    settings, failure = await _with_scheme(services, settings, secrets)
     async with services.registries.temporary(RegistryConnection(settings=settings, secrets=secrets)) as client:
-        answer = await _ping(client)
+        answer = failure or await _ping(client)
         answered = services.clock()
         steps = list(judge_ping(settings, secrets, answer))
         if isinstance(answer, Ping):
@@ -123,28 +123,40 @@ def skew_of(ping: Ping, now: datetime) -> float | None:
     return None if ping.date is None else float(round((ping.date - now).total_seconds()))
 
 
-async def _with_scheme(services: Services, settings: RegistrySettings, secrets: RegistrySecrets) -> RegistrySettings:
-    """A bare host is https, unless only http answers there.
+async def _with_scheme(
+    services: Services, settings: RegistrySettings, secrets: RegistrySecrets
+) -> tuple[RegistrySettings, RegistryError | None]:
+    """A bare host is https, unless only http answers there; and why neither does, where that was found.
 
     The second try carries no secrets. A password is then not sent in the clear over a
     network by itself: raises `InvalidInput`, because that is for a person to decide.
     """
     if has_scheme(settings.url):
-        return settings
+        return settings, None
     https, http = (replace(settings, url=url) for url in candidates(settings.url))
     async with services.registries.temporary(RegistryConnection(settings=https, secrets=secrets)) as client:
-        if not isinstance(await _ping(client), TlsFailed | Unreachable):
-            return https
+        encrypted = await _ping(client)
+    if not isinstance(encrypted, TlsFailed | Unreachable):
+        return https, None
     anonymous = RegistryConnection(settings=replace(http, username=None), secrets=RegistrySecrets())
     async with services.registries.temporary(anonymous) as client:
-        if not isinstance(await _ping(client), Ping | Unauthorized | Denied):
-            return https
+        plain = await _ping(client)
+    if not isinstance(plain, Ping | Unauthorized | Denied):
+        return _more_telling((https, encrypted), (http, plain))
     if secrets != RegistrySecrets() and not is_loopback(http.url):
         raise InvalidInput(
             "It answers without encryption only, so the password would travel in the clear.",
             fields={"url": f"Only plain http answers here. Write {http.url} to use it all the same."},
         )
-    return http
+    return http, None
+
+
+def _more_telling(
+    encrypted: tuple[RegistrySettings, RegistryError], plain: tuple[RegistrySettings, RegistryError]
+) -> tuple[RegistrySettings, RegistryError]:
+    """A web server that is found by http says more than that nobody answers by https. Pure."""
+    certificate = isinstance(encrypted[1], TlsFailed) and not isinstance(encrypted[1], WrongProtocol)
+    return plain if isinstance(plain[1], NotARegistry) and not certificate else encrypted
 
 
 async def _ping(client: RegistryClient) -> Ping | RegistryError:
@@ -161,7 +173,7 @@ def judge_ping(
     reached = _passed("reachable", f"{settings.url} answers as a registry.")
     if isinstance(answer, Ping):
         return reached, _encryption(settings), _passed("signed_in", _identity(settings, secrets, answer))
-    if isinstance(answer, TlsFailed):
+    if isinstance(answer, TlsFailed) and not isinstance(answer, WrongProtocol):
         return (
             _passed("reachable", f"Something answers at {settings.url}."),
             _failed("tls", answer),

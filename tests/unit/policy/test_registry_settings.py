@@ -24,7 +24,10 @@ GOOD = RegistrySettings(name="prod", title="", url="registry.example.com:5000")
         (" https://registry.example.com/ ", "https://registry.example.com"),
         ("https://example.com/hub/v2/", "https://example.com/hub"),
         ("https://example.com/v2", "https://example.com"),
+        ("https://example.com/hub/v2/_catalog", "https://example.com/hub"),
         ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("example.com.:5000", "example.com.:5000"),
+        ("x" * 63 + ".example.com", "x" * 63 + ".example.com"),
         ("10.1.2.3:5000", "10.1.2.3:5000"),
         ("[::1]:5000", "[::1]:5000"),
         ("registry_1:5000", "registry_1:5000"),
@@ -52,6 +55,9 @@ def test_an_address_has_one_spelling(given: str, read: str) -> None:
         "javascript:alert(1)",
         "https://registry.example.com/<script>",
         "x" * 3000,
+        "x" * 64 + ".example.com",
+        "registry..example.com",
+        ".".join(["x" * 60] * 5),
     ],
 )
 def test_an_address_that_cannot_be_one_is_refused(given: str) -> None:

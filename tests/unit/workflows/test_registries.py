@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from msgspec.structs import replace
 
 from demo import push
@@ -23,6 +24,7 @@ from kubedash.workflows.services import Services
 from tests.support.aio import run
 from tests.support.browsing import IdleJobs
 from tests.support.registries import TlsRegistry
+from tests.support.scripted import scripted
 from tests.support.services import ADMIN, open_house
 
 VIEWER = Actor(name="eve", role=Role.VIEWER, via="session")
@@ -114,6 +116,36 @@ def test_an_unknown_authority_is_said_of_the_certificate(tmp_path: Path, tls_reg
                 services, ADMIN, wanted(bare, tls_verify=False), RegistrySecrets()
             )
             assert unchecked.url == tls_registry.url
+
+    run(body())
+
+
+def test_http_for_https_and_the_other_way_round_is_said_of_the_address(
+    tmp_path: Path, tls_registry: TlsRegistry, open_registry: RegistryProcess
+) -> None:
+    turned = (tls_registry.url.replace("https://", "http://"), open_registry.url.replace("http://", "https://"))
+
+    async def body() -> None:
+        async with house(tmp_path) as (services, _):
+            for url in turned:
+                with pytest.raises(CheckFailed) as caught:
+                    await registries.add_registry(services, ADMIN, wanted(url), RegistrySecrets())
+                assert caught.value.fields.keys() == {"url"}
+
+    run(body())
+
+
+def test_a_bare_host_that_serves_pages_is_no_registry_and_is_asked_once_by_each_protocol(tmp_path: Path) -> None:
+    front_page = web.Response(text="<!doctype html><title>Welcome</title>", content_type="text/html")
+
+    async def body() -> None:
+        async with scripted(lambda _: front_page) as server, house(tmp_path) as (services, _):
+            bare = wanted(server.url.removeprefix("http://"))
+            with pytest.raises(CheckFailed) as caught:
+                await registries.add_registry(services, ADMIN, bare, RegistrySecrets())
+            assert "no registry" in caught.value.message
+            assert caught.value.asked == f"GET {server.url}/v2/"
+            assert len(server.requests) == 1
 
     run(body())
 
