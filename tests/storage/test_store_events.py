@@ -73,7 +73,7 @@ def test_an_event_that_comes_again_is_kept_once(database: DatabaseAt) -> None:
         _, one = await _registry(store, "one")
         _, other = await _registry(store, "other")
         assert await _add(store, row(one), row(one), row(one, 2)) == 2
-        assert await _add(store, row(one, received=NOW + HOUR)) == 2
+        assert await _add(store, row(one, received=NOW + HOUR), row(one, at=NOW + MINUTE)) == 2
         assert await _add(store, row(other)) == 3
 
     database.run(body)

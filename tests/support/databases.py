@@ -50,7 +50,7 @@ class PostgresServer:
         try:
             self._become_owner()
             self._init()
-            self._start()
+            self.start()
         except BaseException:
             self.stop()
             raise
@@ -69,6 +69,11 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Ends the server at once, open connections included, and removes its folder."""
+        self.crash()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def crash(self) -> None:
+        """Ends the server at once and keeps its folder; `start()` brings it back as after a crash."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             try:
@@ -77,7 +82,6 @@ class PostgresServer:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def pid(self) -> int | None:
@@ -106,7 +110,8 @@ class PostgresServer:
             **self._as_owner(),
         )
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Returns when it answers."""
         settings = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "listen_addresses=", *self._options)
         command = [self._binaries / "postgres", "-D", self.folder / "data", "-k", self.folder]
         for setting in settings:

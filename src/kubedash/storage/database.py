@@ -45,6 +45,8 @@ _SQLITE_PRAGMAS: Final = (
     f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}",
     "PRAGMA temp_store = MEMORY",
 )
+_WAIT_FOR_DISK: Final = text("SET LOCAL synchronous_commit = on")
+"""Whatever the server's default is; stronger ones, with replicas, are left to it."""
 _DURABLE: Final = "kubedash_durable"
 _SYNCHRONOUS: Final = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
 _POSTGRESQL_SETTINGS: Final = ("SET jit = off", "SET plan_cache_mode = force_custom_plan")
@@ -156,7 +158,7 @@ class Database:
         """One at a time on SQLite: waiting here is cheaper than waiting at the file's lock.
 
         With `durable` it is on the disk when the block ends, and survives a power cut;
-        else SQLite may lose the last of it then (PostgreSQL never does).
+        else the last of it may be lost then.
         """
         async with self._turn:
             with translated_errors():
@@ -172,6 +174,8 @@ class Database:
         async with self._writer.connect() as plain:
             connection = await plain.execution_options(**{_DURABLE: durable})
             async with connection.begin():
+                if durable and self.dialect == "postgresql":
+                    await connection.execute(_WAIT_FOR_DISK)
                 yield connection
 
     async def close(self) -> None:

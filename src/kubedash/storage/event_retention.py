@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, delete, func, select, text
+from sqlalchemy import bindparam, delete, func, select, text, tuple_
 
 from kubedash.policy.events import AHEAD
 from kubedash.storage.database import Database, ReadSession
-from kubedash.storage.event_tables import event, event_cursor, event_untimed
+from kubedash.storage.event_tables import event, event_cursor, event_key
 from kubedash.storage.values import to_micros
 
 BATCH: Final = 2_000
@@ -30,6 +30,13 @@ _OLD: Final = (
     .order_by(event.c.occurred_at)
     .limit(BATCH)
 )
+_OLD_KEYS: Final = (
+    select(event_key.c.source_id, event_key.c.event_id)
+    .where(event_key.c.received_at < bindparam("before"))
+    .order_by(event_key.c.received_at)
+    .limit(BATCH)
+)
+_FORGET_KEYS: Final = delete(event_key).where(tuple_(event_key.c.source_id, event_key.c.event_id).in_(_OLD_KEYS))
 
 
 def weeks_around(received: datetime) -> tuple[int, int]:
@@ -66,9 +73,16 @@ async def forget_before(database: Database, moment: datetime) -> int:
     gone = 0
     while removed := await _remove_batch(database, before, upto):
         gone += removed
-    async with database.write() as session:
-        await session.run(delete(event_untimed).where(event_untimed.c.received_at < before))
     return gone
+
+
+async def forget_keys_before(database: Database, moment: datetime) -> None:
+    """What was told before a moment may be told anew: nobody still sends it again."""
+    values = {"before": to_micros(moment)}
+    removed = BATCH
+    while removed == BATCH:
+        async with database.write() as session:
+            removed = await session.run(_FORGET_KEYS, values)
 
 
 async def _worked_off(session: ReadSession) -> int:

@@ -1,9 +1,8 @@
 """The schema of registry events, apart from `kubedash.storage.tables` for its length alone.
 
 On PostgreSQL `event` is partitioned by week of `occurred_at`, so that old weeks go in
-one step; see `kubedash.storage.event_retention`. Its uniqueness therefore holds the time:
-a registry that sends an event again sends the same time with it. Events without a time
-of their own get ours, and `event_untimed` knows them by id.
+one step; see `kubedash.storage.event_retention`. A partitioned table cannot be unique by
+the event's id alone, so `event_key` is.
 """
 
 from __future__ import annotations
@@ -102,15 +101,17 @@ for _columns in INDEXED:
         postgresql_where=_partial,
     )
 
-event_untimed: Final = Table(
-    "event_untimed",
+event_key: Final = Table(
+    "event_key",
     metadata,
     _number("source_id"),
     _text("event_id"),
     _number("received_at"),
     PrimaryKeyConstraint("source_id", "event_id"),
-    Index("ix_event_untimed_received", "received_at"),
+    Index("ix_event_key_received", "received_at"),
+    sqlite_with_rowid=False,
 )
+"""What has been told already; kept for weeks, not for as long as the events."""
 
 event_rollup: Final = Table(
     "event_rollup",

@@ -8,16 +8,16 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Executable, Text, bindparam, cast, column, func, select, text
+from sqlalchemy import ColumnElement, Executable, Select, Table, Text, bindparam, cast, column, func, select, text, true
 from sqlalchemy import update as change
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kubedash.oci.notifications import Notification
 from kubedash.policy.events import is_believable, tally_of
 from kubedash.records import encode_json
 from kubedash.storage import event_rollups
 from kubedash.storage.database import ReadSession, WriteSession
-from kubedash.storage.event_tables import event, event_source, event_untimed
+from kubedash.storage.event_tables import event, event_key, event_source
 from kubedash.storage.statements import insert_new
 from kubedash.storage.values import to_micros
 
@@ -44,8 +44,11 @@ _PLAIN: Final = (
     "format",
     "strange",
 )
+_NEWEST: Final = select(event.c.id).order_by(event.c.id.desc()).limit(1)
 _TOGETHER: Final = text("SELECT pg_advisory_xact_lock_shared(:key)")
+_KEY: Final = ("source_id", "event_id", "received_at")
 Values = dict[str, Any]
+Key = tuple[int, str]
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -90,15 +93,11 @@ async def source_of(session: WriteSession, registry_id: int | None) -> int:
 
 
 async def add(session: WriteSession, rows: Sequence[Values]) -> tuple[int, int]:
-    """Adds what is not there yet; the newest id before and after.
-
-    Repeats are told by source, time and id; where the registry's time is not the one
-    we sort by, by source and id alone.
-    """
+    """Adds what was not told before, by source and id; the newest id before and after."""
     if session.dialect == "postgresql":
         await session.rows(_TOGETHER, {"key": event_rollups.WRITING_LOCK})
-    wanted = await _without_repeats(session, rows)
     before = await _newest(session)
+    wanted = await _new(session, rows)
     if wanted:
         await _insert(session, wanted)
     return before, await _newest(session)
@@ -108,25 +107,30 @@ async def _newest(session: ReadSession) -> int:
     return int(await session.scalar(_NEWEST) or 0)
 
 
-_NEWEST: Final = select(event.c.id).order_by(event.c.id.desc()).limit(1)
+async def _new(session: WriteSession, rows: Sequence[Values]) -> list[Values]:
+    """In the order of arrival."""
+    first: dict[Key, Values] = {}
+    for row in rows:
+        first.setdefault((row["source_id"], row["event_id"]), row)
+    # In one order, so that two processes never wait for each other's keys.
+    keys = [{name: first[key][name] for name in _KEY} for key in sorted(first)]
+    added = await session.rows(_remember(session.dialect), {"rows": encode_json(keys).decode()})
+    new = {(row.source_id, row.event_id) for row in added}
+    if len(new) == len(first):
+        return list(first.values())
+    return [row for key, row in first.items() if key in new or await _happened_again(session, row)]
 
 
-async def _without_repeats(session: WriteSession, rows: Sequence[Values]) -> list[Values]:
-    return [row for row in rows if (row["timed"] and row["claimed_at"] is None) or await _is_first(session, row)]
-
-
-async def _is_first(session: WriteSession, row: Values) -> bool:
-    key = {"source_id": row["source_id"], "event_id": row["event_id"]}
-    this = (event_untimed.c.source_id == key["source_id"]) & (event_untimed.c.event_id == key["event_id"])
-    received = row["received_at"]
-    known = await session.scalar(select(event_untimed.c.received_at).where(this))
-    if known is None:
-        await session.run(insert_new(session.dialect, event_untimed), key | {"received_at": received})
-        return True
-    again = row["event_id"].startswith(_CONTENT) and received - known > REPEATED_WITHIN // timedelta(microseconds=1)
-    if again:
-        await session.run(change(event_untimed).where(this).values(received_at=received))
-    return bool(again)
+async def _happened_again(session: WriteSession, row: Values) -> bool:
+    """What has neither id nor time of its own is the same only for some minutes."""
+    if row["timed"] or not row["event_id"].startswith(_CONTENT):
+        return False
+    this = (event_key.c.source_id == row["source_id"]) & (event_key.c.event_id == row["event_id"])
+    told = await session.scalar(select(event_key.c.received_at).where(this))
+    if row["received_at"] - told <= REPEATED_WITHIN // timedelta(microseconds=1):
+        return False
+    await session.run(change(event_key).where(this).values(received_at=row["received_at"]))
+    return True
 
 
 async def _insert(session: WriteSession, rows: Sequence[Values]) -> None:
@@ -137,11 +141,28 @@ async def _insert(session: WriteSession, rows: Sequence[Values]) -> None:
     await session.run(_insert_from_json(), {"rows": encode_json(rows).decode()})
 
 
+@lru_cache(maxsize=2)
+def _remember(dialect: str) -> Executable:
+    """Adds the keys that are not there and answers them."""
+    answer = (event_key.c.source_id, event_key.c.event_id)
+    if dialect == "postgresql":
+        adding = postgresql.insert(event_key).from_select(list(_KEY), _given(event_key, _KEY))
+        return adding.on_conflict_do_nothing().returning(*answer)
+    entry = func.json_each(bindparam("rows")).table_valued("value").c.value
+    cells = (func.json_extract(entry, f"$.{name}") for name in _KEY)
+    # SQLite wants a WHERE between such a SELECT and ON CONFLICT.
+    given = select(*cells).where(true())
+    return sqlite.insert(event_key).from_select(list(_KEY), given).on_conflict_do_nothing().returning(*answer)
+
+
 @lru_cache(maxsize=1)
 def _insert_from_json() -> Executable:
-    columns = [event.c[name] for name in _COLUMNS]
+    return postgresql.insert(event).from_select(list(_COLUMNS), _given(event, _COLUMNS)).on_conflict_do_nothing()
+
+
+def _given(table: Table, names: Sequence[str]) -> Select[*tuple[Any, ...]]:
+    """The rows that came as one value, on PostgreSQL."""
     payload = cast(bindparam("rows", type_=Text), postgresql.JSON)
-    rows = func.json_to_recordset(payload).table_valued(*(column(each.name, each.type) for each in columns))
+    rows = func.json_to_recordset(payload).table_valued(*(column(name, table.c[name].type) for name in names))
     derived = rows.render_derived(with_types=True)
-    given = select(*(derived.c[name] for name in _COLUMNS))
-    return postgresql.insert(event).from_select(list(_COLUMNS), given).on_conflict_do_nothing()
+    return select(*(derived.c[name] for name in names))

@@ -14,6 +14,8 @@ AT_ONCE: Final = 4_000
 """Events counted in one transaction: those that come meanwhile wait for it."""
 BEHIND_AT_MOST: Final = 5
 """Transactions that somebody who opens the figures waits for."""
+KEYS_KEPT: Final = timedelta(days=30)
+"""So long an event that comes again is known. Registries repeat within seconds, or when we are back."""
 
 
 async def count_events(services: Services, actor: Actor, most: int | None = None) -> bool:
@@ -37,7 +39,9 @@ async def count_events(services: Services, actor: Actor, most: int | None = None
 async def forget_events(services: Services, actor: Actor) -> int:
     """Removes single events older than the setting says; their figures stay. How many, whole weeks apart."""
     access.require(actor, Permission.REGISTRIES_MANAGE)
+    now = services.clock()
     async with services.database.write() as session:
-        await pulls.forget(session, services.clock())
-    before = services.clock() - timedelta(days=services.settings.events_retention_days)
+        await pulls.forget(session, now)
+    await event_retention.forget_keys_before(services.database, now - KEYS_KEPT)
+    before = now - timedelta(days=services.settings.events_retention_days)
     return await event_retention.forget_before(services.database, before)
