@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from playwright.sync_api import Browser, sync_playwright
 
+from demo import activity
 from demo.run import connect, sample_registry
 from demo.server import ServerProcess
 
@@ -25,6 +26,7 @@ PICTURES: Final[dict[str, tuple[str, _Scheme]]] = {
     "image-light": ("/r/sample/shop/checkout-api:2.8.1", "light"),
     "layers-dark": ("/r/sample/shop/checkout-api:2.8.1/-/layers", "dark"),
     "index-light": ("/r/sample/shop/storefront:5.2.0", "light"),
+    "events-light": ("/events", "light"),
     "chart-dark": ("/r/sample/platform/charts/storefront:3.4.0", "dark"),
 }
 
@@ -34,11 +36,12 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        sample_registry(Path(folder) / "registry") as registry,
         ServerProcess(Path(folder) / "kubedash", password=PASSWORD) as server,
+        sample_registry(Path(folder) / "registry", events_to=server.url) as registry,
         sync_playwright() as playwright,
     ):
         connect(server, registry)
+        activity.act(registry)
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_ARGUMENTS))
         for name, (path, scheme) in PICTURES.items():
             _take(browser, server, path, scheme, FOLDER / f"{name}.png")

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from demo import content, sboms
+from demo import activity, content, sboms
 from demo.registry_process import RegistryProcess
 from demo.server import ServerProcess, free_port
 
@@ -32,10 +32,19 @@ _VERSION: Final = "1"
 
 
 @contextmanager
-def sample_registry(folder: Path, *, tags: int = content.TAGS, port: int = 0) -> Iterator[RegistryProcess]:
-    """A filled registry behind a user and a password; its folder is filled once and kept."""
+def sample_registry(
+    folder: Path, *, tags: int = content.TAGS, port: int = 0, events_to: str = ""
+) -> Iterator[RegistryProcess]:
+    """A filled registry behind users and passwords; its folder is filled once and kept.
+
+    `events_to` is the address of a KubeDash that hears of its events, running or not yet.
+    """
     registry = RegistryProcess(
-        folder, htpasswd={REGISTRY_USER: REGISTRY_PASSWORD}, port=port or free_port(), bcrypt_cost=5
+        folder,
+        htpasswd={REGISTRY_USER: REGISTRY_PASSWORD, **activity.ACCOUNTS},
+        port=port or free_port(),
+        bcrypt_cost=5,
+        notifications=[notifications(events_to)] if events_to else [],
     )
     stamp = folder / "filled"
     wanted = f"{_VERSION} {tags}\n"
@@ -46,6 +55,18 @@ def sample_registry(folder: Path, *, tags: int = content.TAGS, port: int = 0) ->
         stamp.write_text(wanted)
     with registry:
         yield registry
+
+
+def notifications(events_to: str) -> dict[str, Any]:
+    """The endpoint that a registry's settings page shows, but for the pause after failures: a demo does not wait."""
+    return {
+        "name": "kubedash",
+        "url": f"{events_to}/plugins/registry/events",
+        "timeout": "1s",
+        "threshold": 5,
+        "backoff": "1s",
+        "ignoredmediatypes": ["application/octet-stream"],
+    }
 
 
 @contextmanager
@@ -96,14 +117,18 @@ def main() -> int:
 
 def _demo(folder: Path, port: int, tags: int) -> int:
     began = time.monotonic()
-    _say("Filling the sample registry (some seconds the first time) …")
-    if sboms.syft() is None:
-        _say("syft is not installed: the bills of materials are small ones of our own.")
-    with sample_registry(folder / "registry", tags=tags, port=free_port(_REGISTRY_PORT)) as registry:
-        _say("Starting KubeDash …")
-        with server(folder / "kubedash", port=free_port(port)) as process:
+    # KubeDash first: the registry is told where to post its events.
+    _say("Starting KubeDash …")
+    with server(folder / "kubedash", port=free_port(port)) as process:
+        _say("Filling the sample registry (some seconds the first time) …")
+        if sboms.syft() is None:
+            _say("syft is not installed: the bills of materials are small ones of our own.")
+        with sample_registry(
+            folder / "registry", tags=tags, port=free_port(_REGISTRY_PORT), events_to=process.url
+        ) as registry:
             _say("Crawling the sample registry …")
             ended = connect(process, registry, _show_progress)
+            activity.act(registry)
             _welcome(process, registry, ended, time.monotonic() - began)
             return process.wait()
 

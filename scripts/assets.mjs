@@ -65,6 +65,9 @@ rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 keep("app.css", await bundle("css/app.css"));
 keep("app.js", await bundle("js/app.js"));
+// Only for pages with charts.
+keep("charts.css", await bundle("css/charts.css"));
+keep("charts.js", await bundle("js/charts.js"));
 for (const icon of readdirSync(path.join(source, "icons")).sort()) {
   keep(icon, readFileSync(path.join(source, "icons", icon)));
 }

@@ -54,6 +54,7 @@ def events_topic(registry: str) -> str:
 
 REGISTRIES_TOPIC: Final = "registries"
 EVENTS_TOPIC: Final = "events"
+"""Events arrived, from whatever registry."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -74,6 +75,10 @@ class Subscription:
     def put(self, message: Message) -> None:
         self._waiting.append(message)
         self._ready.set()
+
+    def clear(self) -> None:
+        """Forget what waits: the reader has looked since."""
+        self._waiting.clear()
 
     def end(self) -> None:
         self._ended = True
@@ -139,7 +144,7 @@ class Live:
             reader.put(message)
 
     @contextlib.asynccontextmanager
-    async def subscribe(self, topics: Sequence[str], who: str = "") -> AsyncIterator[AsyncIterator[Message]]:
+    async def subscribe(self, topics: Sequence[str], who: str = "") -> AsyncIterator[Subscription]:
         """The messages of these topics from now on, until the block is left or the house closes."""
         reader = Subscription()
         self._open[who] += 1

@@ -17,6 +17,7 @@ from kubedash.storage.event_writer import EventWriter
 from kubedash.storage.sealing import Sealer, load_key
 from kubedash.workflows import people
 from kubedash.workflows.declared import declare_registries
+from kubedash.workflows.event_tail import EventTail
 from kubedash.workflows.reception import Reception
 from kubedash.workflows.services import Services
 
@@ -52,7 +53,7 @@ async def open_services(
     await upgrade_database(settings)
     url = database_url(settings)
     jobs = Engine(settings, url) if engine else InlineJobs()
-    database = await Database.open(url)
+    database, live = await Database.open(url), Live()
     services = Services(
         settings=settings,
         database=database,
@@ -61,7 +62,8 @@ async def open_services(
             timeout=settings.registry_timeout,
             allowed_addresses=settings.allow_private_addresses,
         ),
-        live=Live(),
+        live=live,
+        event_tail=EventTail(database, live),
         jobs=jobs,
         sealer=Sealer(load_key(settings)),
         events=EventWriter(database),

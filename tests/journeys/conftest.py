@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from demo import activity
 from demo.registry_process import RegistryProcess
 from demo.run import NAME, connect, sample_registry
 from demo.server import ServerProcess
@@ -26,18 +27,25 @@ _ARGUMENTS: Final = (
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcess]:
-    with sample_registry(tmp_path_factory.mktemp("registry"), tags=TAGS) as process:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """KubeDash, empty, with deleting turned on; up first, as the registry is told where to post its events."""
+    settings = {"DELETE_IMAGES": "true"}
+    with ServerProcess(tmp_path_factory.mktemp("kubedash"), password=PASSWORD, settings=settings) as process:
         yield process
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory, registry: RegistryProcess) -> Iterator[ServerProcess]:
-    """KubeDash with the sample registry crawled, and deleting turned on."""
-    settings = {"DELETE_IMAGES": "true"}
-    with ServerProcess(tmp_path_factory.mktemp("kubedash"), password=PASSWORD, settings=settings) as process:
-        assert connect(process, registry) == "done", process.log.read_text()[-3000:]
+def registry(tmp_path_factory: pytest.TempPathFactory, server: ServerProcess) -> Iterator[RegistryProcess]:
+    with sample_registry(tmp_path_factory.mktemp("registry"), tags=TAGS, events_to=server.url) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def house(server: ServerProcess, registry: RegistryProcess) -> ServerProcess:
+    """KubeDash with the sample registry crawled, and with events of what people did there."""
+    assert connect(server, registry) == "done", server.log.read_text()[-3000:]
+    activity.act(registry)
+    return server
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,12 @@ from tests.support.pages import Site
 
 LINES = 60
 NOT_IN_THE_NAVIGATION = {
+    "/-/events": "asked by scripts",
     "/-/live": "asked by scripts",
     "/-/patterns": "for those who build pages",
+    "/events/charts": "a view of the events",
+    "/events/export.csv": "a file that the timeline offers",
+    "/events/export.json": "a file that the timeline offers",
     "/healthz": "for machines",
     "/metrics": "for machines",
     "/readyz": "for machines",

@@ -13,7 +13,7 @@ from litestar.middleware import DefineMiddleware
 
 from kubedash import settings as configuration
 from kubedash.settings import Settings
-from kubedash.web import assets, live_stream, logs, problems
+from kubedash.web import assets, event_stream, live_stream, logs, problems
 from kubedash.web.api import routes as api
 from kubedash.web.api.description import NameSchemas, openapi_config
 from kubedash.web.guards import DEPENDENCIES, ActorMiddleware, FormGuard, csrf_config
@@ -21,6 +21,9 @@ from kubedash.web.pages import (
     account,
     audit,
     errors,
+    event_files,
+    event_settings,
+    events,
     operations,
     overview,
     patterns,
@@ -38,6 +41,8 @@ from kubedash.web.webhooks import Webhooks
 from kubedash.wiring import close_services, open_services
 from kubedash.workflows.services import Services
 
+NOT_COMPRESSED: Final = ("/static/", "^/-/live$", "^/-/events$")
+"""Paths of what is compressed already, and of streams."""
 MAX_BODY_BYTES: Final = 2_000_000
 ROUTES: Final = (
     sign_in.show_sign_in,
@@ -48,10 +53,19 @@ ROUTES: Final = (
     registries.add_registry,
     registries.show_settings,
     registries.edit_registry,
+    event_settings.show_webhook,
+    event_settings.make_secret,
+    event_settings.remove_secret,
     registries.show_remove,
     registries.remove_registry,
     repositories.list_repositories,
     repositories.refresh_registry,
+    events.show_all_events,
+    events.show_all_charts,
+    events.show_registry_events,
+    events.show_registry_charts,
+    event_files.export_csv,
+    event_files.export_json,
     references.show_reference,
     references.act_on_reference,
     search.show_search,
@@ -68,6 +82,7 @@ ROUTES: Final = (
     audit.show_audit,
     patterns.patterns,
     live_stream.live,
+    event_stream.stream_events,
     errors.choose_theme,
     operations.alive,
     operations.ready,
@@ -99,7 +114,7 @@ def create_app(
         exception_handlers=problems.HANDLERS,
         lifespan=[_lifespan(settings, opener)],
         state=State({"settings": settings, "renderer": renderer, "assets": assets.load()}),
-        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=3, exclude=["/static/", "/-/live"]),
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=3, exclude=list(NOT_COMPRESSED)),
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
         include_in_schema=False,

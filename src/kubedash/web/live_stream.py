@@ -21,7 +21,7 @@ HEARTBEAT_SECONDS: Final = 20.0
 """Proxies close a line that says nothing for a minute."""
 LONGEST_SECONDS: Final = 600.0
 """Then the browser comes again, and shows again who it is."""
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 @get("/-/live")
@@ -34,8 +34,8 @@ async def live(
     """An event `change` for each message; its data is the publisher's text, JSON or empty."""
     topics = follow.check_topics(services, actor, topic)
     if request.scope["state"].get("is_head"):
-        return Response(None, media_type="text/event-stream", headers=_HEADERS)
-    return ServerSentEvent(_events(services, actor, topics), headers=_HEADERS)
+        return Response(None, media_type="text/event-stream", headers=HEADERS)
+    return ServerSentEvent(_events(services, actor, topics), headers=HEADERS)
 
 
 async def _events(services: Services, actor: Actor, topics: tuple[str, ...]) -> AsyncIterator[ServerSentEventMessage]:

@@ -39,7 +39,7 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """Path and query of this request, with the base path."""
     section: str
-    """The part of the navigation this page belongs to: `registries`, `account`, `admin` or nothing."""
+    """The part of the navigation this page belongs to: `registries`, `events`, `account`, `admin` or nothing."""
     theme: str
     """`auto`, `light` or `dark`."""
     tool: str

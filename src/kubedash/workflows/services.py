@@ -16,6 +16,7 @@ from kubedash.storage.database import Database
 from kubedash.storage.event_writer import EventWriter
 from kubedash.storage.jobs import Order
 from kubedash.storage.sealing import Sealer
+from kubedash.workflows.event_tail import EventTail
 from kubedash.workflows.reception import Reception
 
 
@@ -77,5 +78,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sealer: Sealer
     events: EventWriter
     reception: Reception
+    event_tail: EventTail
     clock: Callable[[], datetime]
     """Now, in UTC; a parameter so that time can be tested."""

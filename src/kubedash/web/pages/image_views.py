@@ -185,7 +185,7 @@ def _tabs(image: Image) -> tuple[Tab, ...]:
         tabs.append(Tab("config", "Configuration"))
     if image.layers:
         tabs.append(Tab("layers", "Layers" if image.config is not None else "Files", layers))
-    tabs += [Tab("labels", "Labels", len(image.labels)), Tab("manifest", "Manifest")]
+    tabs += [Tab("labels", "Labels", len(image.labels)), Tab("events", "Events"), Tab("manifest", "Manifest")]
     return (*tabs, *((Tab("history", "History"),) if Digest.try_parse(image.name) is None else ()))
 
 

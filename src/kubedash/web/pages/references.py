@@ -13,7 +13,7 @@ from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor
 from kubedash.web import addresses
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.web.pages import compare, deletions, history, images, manifests, tagging, tags
+from kubedash.web.pages import compare, deletions, events, history, images, manifests, tagging, tags
 from kubedash.web.rendering import HtmlRequest
 from kubedash.workflows.services import Services
 
@@ -24,6 +24,8 @@ ImageView: TypeAlias = Callable[[HtmlRequest, Services, Actor, str, Reference], 
 REPOSITORY_VIEWS: Final[dict[str | None, RepositoryView]] = {
     None: tags.show_tags,
     "compare": compare.choose_comparison,
+    "events": events.show_repository_events,
+    "events/charts": events.show_repository_charts,
 }
 REPOSITORY_ACTIONS: Final[dict[str | None, RepositoryView]] = {"sync": tags.refresh_tags}
 IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
@@ -32,6 +34,7 @@ IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
     "layers": images.show_layers,
     "layers/dockerfile": images.show_dockerfile,
     "labels": images.show_labels,
+    "events": events.show_image_events,
     "manifest": manifests.show_manifest,
     "manifest/raw": manifests.download_manifest,
     "compare": compare.show_comparison,

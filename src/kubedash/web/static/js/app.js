@@ -2,6 +2,7 @@
 // where its elements are missing; without scripts all pages and forms still work.
 import "./htmx.js";
 import "./copy.js";
+import "./events.js";
 import "./keyboard.js";
 import "./live.js";
 import "./menu.js";

@@ -1,0 +1,79 @@
+// New lines of a timeline as they happen: the server sends each as it would stand in the page, here
+// it finds its place. Nothing is listened to while the page is hidden.
+import { say } from "./copy.js";
+import { insert } from "./event_rows.js";
+import { refresh } from "./htmx.js";
+
+const CALM = 5_000;
+const WORDS = { live: "live", paused: "paused", lost: "no connection", off: "connecting…" };
+
+let source;
+let last;
+let paused = false;
+let held = [];
+let looking;
+let retry;
+
+const box = () => document.querySelector("[data-stream]");
+const mark = () => document.querySelector("[data-live-mark]");
+
+function show(state) {
+  const found = mark();
+  if (!found) return;
+  found.dataset.state = state;
+  found.querySelector("[data-live-word]").textContent = WORDS[state];
+  const button = found.querySelector("[data-live-pause]");
+  button.setAttribute("aria-pressed", String(paused));
+  button.textContent = !paused ? "Pause" : held.length ? `Resume, ${held.length} new` : "Resume";
+}
+
+function lookAgain() {
+  if (looking) return;
+  looking = setTimeout(() => {
+    looking = undefined;
+    if (!paused && !document.querySelector(".event-filter[open]")) refresh();
+  }, CALM);
+}
+
+function close() {
+  clearTimeout(retry);
+  source?.close();
+  source = undefined;
+}
+
+function listen() {
+  close();
+  const stream = box()?.dataset.stream;
+  if (!stream || document.hidden) return;
+  const address = new URL(stream, location.href);
+  if (last !== undefined) address.searchParams.set("after", last);
+  source = new EventSource(address);
+  source.addEventListener("open", () => show(paused ? "paused" : "live"));
+  source.addEventListener("error", () => {
+    show("lost");
+    // The browser tries again by itself, except after a refusal.
+    if (source?.readyState === EventSource.CLOSED) retry = setTimeout(listen, 15_000 * (1 + Math.random()));
+  });
+  source.addEventListener("behind", (event) => {
+    last = event.lastEventId;
+    lookAgain();
+  });
+  source.addEventListener("line", (event) => {
+    last = event.lastEventId;
+    const line = JSON.parse(event.data);
+    if (paused) held.push(line);
+    else insert(box(), line);
+    if (paused) show("paused");
+  });
+}
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-live-pause]")) return;
+  paused = !paused;
+  for (const line of paused ? [] : held.splice(0)) insert(box(), line);
+  show(paused ? "paused" : "live");
+  say(paused ? "Paused" : "Live");
+});
+document.addEventListener("visibilitychange", () => (document.hidden ? close() : listen()));
+addEventListener("pagehide", close);
+addEventListener("pageshow", listen);

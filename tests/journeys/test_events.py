@@ -1,0 +1,180 @@
+"""Events as a person watches them: a real push arrives in an open page, and nothing in an event runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from demo import activity
+from demo.registry_process import RegistryProcess
+from demo.server import ServerProcess
+from tests.support.visitor import Visitor
+
+Visit = Callable[..., Visitor]
+TIMELINE: Final = "/r/sample/shop/cart/-/events"
+HOSTILE: Final = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+ALIVE: Final = "main script, main img, main [onerror], a[href^='javascript:'], a[href^='data:']"
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> Iterator[None]:
+    expect.set_options(timeout=30_000)
+    yield
+    expect.set_options(timeout=15_000)
+
+
+def copy(registry: RegistryProcess, tag: str) -> None:
+    """`ci` gives the cart another tag, with skopeo."""
+    here = f"docker://{registry.url.removeprefix('http://')}/{activity.CART}"
+    credentials = f"ci:{activity.PASSWORD}"
+    subprocess.run(
+        [
+            "skopeo",
+            "copy",
+            "--src-tls-verify=false",
+            "--dest-tls-verify=false",
+            f"--src-creds={credentials}",
+            f"--dest-creds={credentials}",
+            f"{here}:1.5.0",
+            f"{here}:{tag}",
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+def post(house: ServerProcess, *events: dict[str, Any]) -> None:
+    """As anybody may who reaches the server."""
+    request = urllib.request.Request(
+        f"{house.url}/plugins/registry/events",
+        data=json.dumps({"events": events}).encode(),
+        headers={"Content-Type": "application/vnd.docker.distribution.events.v2+json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status in (200, 202)
+
+
+def watch(visitor: Visitor, path: str) -> Page:
+    """Opens a timeline and waits until it listens; `window.same` tells whether it was loaded again."""
+    visitor.go(path)
+    expect(visitor.page.locator("[data-live-mark]")).to_have_attribute("data-state", "live")
+    visitor.page.evaluate("window.same = true")
+    return visitor.page
+
+
+def pushed(page: Page, tag: str) -> Any:
+    return page.locator(".event", has_text=f"ci pushed {activity.CART}:{tag}")
+
+
+def test_a_push_appears_in_an_open_page(visit: Visit, registry: RegistryProcess) -> None:
+    visitor = visit()
+    page = watch(visitor, "/events")
+    copy(registry, "live-1")
+
+    expect(pushed(page, "live-1")).to_have_count(1)
+    expect(pushed(page, "live-1")).to_have_class(re.compile("glow"))
+    assert page.evaluate("window.same")
+    expect(page.locator(".day h2").first).to_contain_text("Today")
+    assert visitor.axe() == []
+    # Read again it stands there once, and says the same.
+    visitor.go("/events")
+    expect(pushed(page, "live-1")).to_have_count(1)
+
+
+def test_a_paused_page_stands_still_and_catches_up(visit: Visit, registry: RegistryProcess) -> None:
+    page = watch(visit(), TIMELINE)
+    button = page.locator("[data-live-pause]")
+    button.click()
+    expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "paused")
+    copy(registry, "live-2")
+
+    expect(button).to_have_text(re.compile(r"Resume, \d+ new"))
+    expect(pushed(page, "live-2")).to_have_count(0)
+    button.click()
+    expect(pushed(page, "live-2")).to_have_count(1)
+
+
+def test_a_broken_line_loses_nothing_and_repeats_nothing(visit: Visit, registry: RegistryProcess) -> None:
+    page = watch(visit(), TIMELINE)
+    copy(registry, "live-3")
+    expect(pushed(page, "live-3")).to_have_count(1)
+    page.evaluate("window.dispatchEvent(new Event('pagehide'))")
+    copy(registry, "live-4")
+    page.evaluate("window.dispatchEvent(new Event('pageshow'))")
+
+    expect(pushed(page, "live-4")).to_have_count(1)
+    expect(pushed(page, "live-3")).to_have_count(1)
+    assert page.evaluate("window.same")
+
+
+def test_pulls_of_one_client_become_one_line(visit: Visit, registry: RegistryProcess) -> None:
+    page = watch(visit(), TIMELINE + "?actor=node-2")
+    node = activity.Person(registry.url, "node-2")
+    for _ in range(3):
+        node.pull(activity.CART, "1.5.0")
+    node.leave()
+    top = page.locator(".event").first
+
+    expect(top).to_contain_text(f"node-2 pulled {activity.CART}:")
+    expect(top).to_contain_text(re.compile(r"[6-9] requests"))
+    assert page.locator(".event").count() <= 2
+
+
+def test_nothing_in_an_event_runs(visit: Visit, house: ServerProcess) -> None:
+    visitor = visit()
+    dialogs: list[str] = []
+    visitor.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page = watch(visitor, "/events")
+    target = {
+        "repository": HOSTILE,
+        "tag": HOSTILE,
+        "mediaType": HOSTILE,
+        "digest": HOSTILE,
+        "url": "javascript:alert(3)",
+    }
+    asked = {"addr": HOSTILE, "useragent": HOSTILE, "method": HOSTILE, "host": HOSTILE}
+    post(house, {"id": HOSTILE, "action": "push", "target": target, "request": asked, "actor": {"name": HOSTILE}})
+
+    line = page.locator(".event", has_text="<img src=x").first
+    expect(line).to_contain_text("not authenticated")
+    assert page.locator(ALIVE).count() == 0
+    line.locator(".event-unfold").click()
+    expect(page.locator(".event-more")).to_contain_text("<script>alert(2)</script>")
+    assert page.locator(ALIVE).count() == 0
+    visitor.go("/events/charts?range=24h")
+    assert page.locator(ALIVE).count() == 0
+    assert dialogs == []
+
+
+def test_charts_are_drawn_from_their_tables(visit: Visit) -> None:
+    visitor = visit()
+    visitor.go("/events/charts?range=24h")
+    page = visitor.page
+
+    expect(page.locator("[data-chart=series] canvas")).to_be_visible()
+    expect(page.locator("[data-chart=series] > svg")).to_be_hidden()
+    expect(page.locator(".u-legend")).to_contain_text("Pushes")
+    assert visitor.axe() == []
+
+
+def test_timelines_are_read_without_scripts(visit: Visit) -> None:
+    visitor = visit(java_script_enabled=False)
+    page = visitor.page
+    visitor.go(TIMELINE)
+    expect(page.locator(".event").first).to_be_visible()
+    expect(page.locator("[data-live-mark]")).to_be_hidden()
+    page.locator(".event-unfold").first.click()
+    expect(page.locator(".event-more")).to_contain_text("Event id")
+    page.locator("summary", has_text="Filter").click()
+    page.locator("input[name=actor]").fill("alice")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("actor=alice"))
+    for line in page.locator(".event-said").all_inner_texts():
+        assert line.startswith("alice ")
