@@ -20,6 +20,7 @@ def operations() -> list[tuple[str, str]]:
             "{user:str}": "admin",
             "{token_id:int}": "1",
             "{job_id:str}": "x",
+            "{name:str}": "x",
         }.items():
             path = path.replace(name, value)
         found += [(method, path) for method in handler.http_methods if method not in ("HEAD", "OPTIONS")]

@@ -25,7 +25,7 @@ from tests.sync import content
 from tests.sync.house import house
 from tests.sync.test_kill import ROOT, environment, wait_for
 
-KILLS = int(os.environ.get("KUBEDASH_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("KUBEDASH_TEST_KILLS", "2"))
 EVENTS = 12_000
 NAMES = [f"team/app-{number}" for number in range(5)]
 

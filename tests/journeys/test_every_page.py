@@ -64,6 +64,7 @@ PAGES: Final = {
     "event settings": "/r/sample/-/settings/events",
     "account": "/account",
     "users": "/admin/users",
+    "forwarding": "/admin/forwards",
     "audit trail": "/admin/audit",
     "audit trail without a match": "/admin/audit?target=nothing-like-this",
     "patterns": "/-/patterns",

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from kubedash.storage import (
     change_tables,  # noqa: F401 (its tables join the others)
     event_tables,  # noqa: F401 (its tables join the others)
+    forward_tables,  # noqa: F401
     job_tables,  # noqa: F401 (its tables join the others)
     pull_tables,  # noqa: F401
     tables,

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kubedash.errors import KubedashError
 from kubedash.workflows.drive_index import IndexDriver
+from kubedash.workflows.forward_events import Forwarder
 from kubedash.workflows.services import Services
 
 IDLE_SECONDS: Final = 0.25
@@ -37,7 +38,7 @@ class EventWork:
     """Works events off until it is stopped. `owner` names the process."""
 
     def __init__(self, services: Services, owner: str) -> None:
-        self._work: tuple[Work, ...] = (IndexDriver(services, owner),)
+        self._work: tuple[Work, ...] = (IndexDriver(services, owner), Forwarder(services, owner))
         self._stopping = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 

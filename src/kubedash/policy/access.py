@@ -15,6 +15,8 @@ class Permission(StrEnum):
     """`scope:action`, kept in alphabetical order."""
 
     AUDIT_READ = "audit:read"
+    EVENTS_FORWARD = "events:forward"
+    """Say who else is told of events; the address may lead anywhere."""
     EVENTS_READ = "events:read"
     """See who pushed, pulled and deleted what, and from where."""
     IMAGES_READ = "images:read"

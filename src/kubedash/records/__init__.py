@@ -40,6 +40,7 @@ from kubedash.records.events import (
     TopEntry,
     Webhook,
 )
+from kubedash.records.forwards import CreatedForward, Forward, ForwardKind, ForwardSettings
 from kubedash.records.images import (
     Attachment,
     Child,
@@ -86,6 +87,7 @@ __all__ = [
     "CopyPlan",
     "CopyRole",
     "CreatedEventSecret",
+    "CreatedForward",
     "CreatedToken",
     "CreatedUser",
     "DeleteAbility",
@@ -96,6 +98,9 @@ __all__ = [
     "EventPoint",
     "EventQuery",
     "EventStats",
+    "Forward",
+    "ForwardKind",
+    "ForwardSettings",
     "Freshness",
     "Healthcheck",
     "Image",

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kubedash.records import PullCounts
 from kubedash.web import formatting
+from kubedash.web.pages.words import pull_words
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -90,3 +92,17 @@ def test_exact_times_are_in_utc() -> None:
 )
 def test_what_nobody_would_see_is_written_out(text: str, shown: str) -> None:
     assert formatting.visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("last", "days", "expected"),
+    [(NOW - timedelta(hours=2), 30, "2 h ago"), (None, 30, "none in 4 weeks"), (None, 1, "none yet")],
+)
+def test_when_something_was_pulled_is_never_said_better_than_it_is_known(
+    last: datetime | None, days: int, expected: str
+) -> None:
+    counts = PullCounts(days_7=1, days_30=1_200, days_90=3_000, since=NOW - timedelta(days=days))
+    words = pull_words(last, counts, NOW)
+    assert words.text == expected
+    assert "1 pull in 7 days, 1,200 in 30, 3,000 in 90; counted since 2" in words.title
+    assert pull_words(None, None, NOW).text == "—"

@@ -7,7 +7,7 @@ from typing import Final
 from litestar import Router
 from litestar.exceptions import HTTPException
 
-from kubedash.web.api import changes, copies, events, images, inventory, jobs, people, registries
+from kubedash.web.api import changes, copies, events, forwards, images, inventory, jobs, people, registries
 from kubedash.web.api.description import PREFIX, read_schema
 from kubedash.web.api.refusals import needs_somebody, refuse_depth, refuse_unreadable
 
@@ -36,6 +36,12 @@ ROUTES: Final = (
     events.show_webhook,
     events.make_secret,
     events.remove_secret,
+    forwards.list_forwards,
+    forwards.add_forward,
+    forwards.show_forward,
+    forwards.change_forward,
+    forwards.remove_forward,
+    forwards.test_forward,
     jobs.list_jobs,
     jobs.show_job,
     jobs.cancel_job,

@@ -20,7 +20,7 @@ from kubedash.workflows import browse, sync
 PAGE_SIZE: Final = 100
 FOLDERS_SHOWN: Final = 48
 KIND_CHOICES: Final = ("image", "index", "chart", "artifact")
-SORTS: Final = (
+SORTS: Final[tuple[tuple[str, str], ...]] = (
     ("name", "Name"),
     ("-pushed_at", "Pushed"),
     ("-last_pulled", "Pulled"),
@@ -85,6 +85,7 @@ async def list_repositories(
     )
     listing = await browse.open_repositories(services, actor, registry, query)
     shown = listing.namespaces if folders == "all" else listing.namespaces[:FOLDERS_SHOWN]
+    pulled = _pulled(listing.page.items)
     view = RepositoriesView(
         registry=listing.registry,
         query=query,
@@ -96,8 +97,8 @@ async def list_repositories(
         old_picture=show_old_picture(listing.freshness, empty=not listing.page.items),
         filtered=bool(query.q or query.kind or query.namespace),
         kinds=KIND_LABELS,
-        sorts=SORTS,
-        pulled=_pulled(listing.page.items),
+        sorts=tuple(sort for sort in SORTS if pulled or sort[0] != "-last_pulled"),
+        pulled=pulled,
         pulls=tuple(_pull(listing.registry, row) for row in listing.page.items),
         push_example=push_example(listing.registry),
         topics=live_topics(listing.registry, job_id=listing.freshness.job_id),

@@ -29,7 +29,7 @@ from kubedash.workflows import browse, inspect, sync
 from kubedash.workflows.services import Services
 
 PAGE_SIZE: Final = 100
-SORTS: Final = (
+SORTS: Final[tuple[tuple[str, str], ...]] = (
     ("-version", "Version"),
     ("-created", "Created"),
     ("-size", "Size"),
@@ -147,7 +147,7 @@ async def show_tags(
         progress=listing.progress,
         old_picture=show_old_picture(listing.freshness, empty=not listing.page.items),
         filtered=bool(query.q),
-        sorts=SORTS,
+        sorts=tuple(sort for sort in SORTS if listing.repository.pulls is not None or sort[0] != "-last_pulled"),
         kind=kind_label(listing.repository.kind),
         pulls_told=listing.repository.pulls is not None,
         push_example=push_example(listing.registry, repository),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -20,6 +20,8 @@ SIGNATURES: Final = frozenset(
 ATTESTATIONS: Final = frozenset(
     {ArtifactKind.COSIGN_ATTESTATION, ArtifactKind.SIGSTORE_ATTESTATION, ArtifactKind.BUILDKIT_ATTESTATION}
 )
+_TELLING: Final = timedelta(days=2)
+"""That nothing was pulled in so short a time says nothing yet."""
 SIGNED_WORDS: Final = {
     "unchecked": "present, not checked",
     "verified": "verified",
@@ -77,8 +79,8 @@ def pull_words(last: datetime | None, counts: PullCounts | None, now: datetime) 
     often = f"{plural(counts.days_7, 'pull')} in 7 days, {counts.days_30:,} in 30, {counts.days_90:,} in 90"
     since = f"counted since {exact_time(counts.since)}"
     if last is None:
-        span = ago(counts.since, now).removesuffix(" ago")
-        text = "none yet" if span in ("now", "yesterday") else f"none in {span}"
+        told_for = now - counts.since
+        text = f"none in {ago(counts.since, now).removesuffix(' ago')}" if told_for >= _TELLING else "none yet"
         return PullWords(None, text, f"{often}; {since}")
     return PullWords(iso_time(last), ago(last, now), f"{exact_time(last)}; {often}; {since}")
 
