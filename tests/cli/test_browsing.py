@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 from litestar.testing import TestClient
 
 from kubedash import wiring
+from kubedash.cli.output import Bytes, print_table
 from kubedash.settings import Settings, load
 from kubedash.web.app import create_app
 from kubedash.workflows.services import Services
@@ -40,6 +42,8 @@ def test_ls_lists_repositories(terminal: Terminal) -> None:
     rows = [line.split("\t") for line in terminal.run("ls", "main").lines]
     assert [row[0] for row in rows] == [SINGLE, MULTI]
     assert rows[0][1:3] == ["image", "4"]
+    stored = ask_api(terminal, "/registries/main/repositories")["items"][0]["size"]
+    assert rows[0][4] == str(stored)
     assert [line.split("\t")[0] for line in terminal.run("ls", "main", "-q", "multi").lines] == [MULTI]
 
 
@@ -48,7 +52,21 @@ def test_ls_lists_tags(terminal: Terminal) -> None:
     assert [row[0] for row in rows] == ["1.0", "1.10", "1.2", "latest"]
     assert rows[0][2] == "linux/amd64"
     assert rows[0][3].endswith("Z")
+    assert rows[0][4].isdecimal()
     assert rows[0][5].startswith("sha256:")
+
+
+def test_a_terminal_shows_sizes_as_people_read_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    print_table(("NAME", "SIZE"), [("app", Bytes(2_087_051)), ("web", Bytes.of(None))])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["NAME", "SIZE"],
+        ["app", "2.1", "MB"],
+        ["web", "-"],
+    ]
 
 
 def test_ls_goes_on_where_it_ended(terminal: Terminal) -> None:

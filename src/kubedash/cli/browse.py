@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from msgspec.structs import replace
 
 from kubedash.cli.doors import Json, act, read_place, read_reference
-from kubedash.cli.output import UNKNOWN, Cell, print_facts, print_json, print_line, print_note, print_table, size
+from kubedash.cli.output import UNKNOWN, Bytes, Cell, print_facts, print_json, print_line, print_note, print_table, size
 from kubedash.records import Image, Page, Repository, RepositoryQuery, TagQuery, TagRow
 from kubedash.workflows import browse, inspect
 
@@ -72,12 +72,12 @@ def _print_page(page: Page[T], titles: tuple[str, ...], row: Callable[[T], tuple
 
 
 def _repository_row(found: Repository) -> tuple[Cell, ...]:
-    stored, pushed, pulled = size(found.size), found.pushed_at, found.last_pulled
+    stored, pushed, pulled = Bytes.of(found.size), found.pushed_at, found.last_pulled
     return (found.name, found.kind, found.tag_count, found.newest_tag, stored, pushed, pulled)
 
 
 def _tag_row(found: TagRow) -> tuple[Cell, ...]:
-    platforms, stored = ",".join(found.platforms), size(found.size)
+    platforms, stored = ",".join(found.platforms) or None, Bytes.of(found.size)
     return (found.name, found.kind, platforms, found.created, stored, found.digest, found.last_pulled)
 
 

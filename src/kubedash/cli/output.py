@@ -15,9 +15,17 @@ from kubedash.errors import KubedashError
 from kubedash.records import encode_json
 
 UNKNOWN: Final = "-"
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
+_UNITS: Final = ("B", "KB", "MB", "GB", "TB", "PB")
 _STEP: Final = 1000
 Cell = str | int | datetime | None
+
+
+class Bytes(int):
+    """A size: a terminal shows it as people read it, a line for scripts exactly."""
+
+    @classmethod
+    def of(cls, count: int | None) -> Bytes | None:
+        return None if count is None else cls(count)
 
 
 def print_json(record: Any) -> None:
@@ -47,7 +55,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     for title in titles:
         table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
+        table.add_row(*(Text(size(cell) if isinstance(cell, Bytes) else shown(cell)) for cell in row))
     Console().print(table)
 
 
