@@ -198,11 +198,17 @@ def bare() -> Sample:
 def hostile() -> Sample:
     """Text that tries to break out of the page it is shown on."""
     script = "<script>alert('from a label')</script>"
+    endless = "endless" * 40
     return make_image(
         layers=(make_layer({"readme": "harmless\n"}),),
         created=CREATED,
         history=(step(f"RUN echo {script}"), step("LABEL " + "x" * 4000, empty=True)),
-        config={"Cmd": [script], "Env": [f'GREETING="><img src=x onerror=alert(1)>{script}']},
+        config={
+            "Cmd": [script, endless],
+            "Env": [f'GREETING="><img src=x onerror=alert(1)>{script}', f"{endless}=1"],
+            "WorkingDir": f"/{endless}",
+            "Volumes": {f"/{endless}": {}},
+        },
         labels={
             "org.opencontainers.image.title": f"Nightly {script}",
             "org.opencontainers.image.url": "javascript:alert(document.cookie)",
@@ -211,6 +217,7 @@ def hostile() -> Sample:
             "org.opencontainers.image.documentation": "data:text/html,<script>alert(1)</script>",
             "{{ 7 * 7 }}": "{% raw %}{{ 7 * 7 }}",
             "long": "word" * 900,
+            endless: "a key that no column is wide enough for",
         },
     )
 

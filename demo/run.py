@@ -27,7 +27,7 @@ REGISTRY_PASSWORD: Final = "sample-password"
 NAME: Final = "sample"
 _REGISTRY_PORT: Final = 5000
 _PORT: Final = 8080
-_VERSION: Final = "1"
+_VERSION: Final = "2"
 """Raise it when the content changes, so that kept folders are filled anew."""
 
 

@@ -49,6 +49,7 @@ PAGES: Final = {
     "bare image": "/r/sample/platform/base/static:1.0",
     "bare configuration": "/r/sample/platform/base/static:1.0/-/config",
     "hostile image": "/r/sample/security/hostile-labels:nightly",
+    "hostile configuration": "/r/sample/security/hostile-labels:nightly/-/config",
     "hostile labels": "/r/sample/security/hostile-labels:nightly/-/labels",
     "hostile layers": "/r/sample/security/hostile-labels:nightly/-/layers",
     "files": "/r/sample/data/forecast:latest",
@@ -101,7 +102,7 @@ def test_a_page_is_accessible_in_both_themes_and_fits_a_phone(reader: Visitor, n
     reader.page.set_viewport_size({"width": 1280, "height": 800})
     assert reader.go(PAGES[name]).status == 200
     assert reader.page.locator("h1").count() == 1
-    found = []
+    found = [f"wide screen: {element} sticks out" for element in reader.overflow()]
     for scheme in SCHEMES:
         reader.page.emulate_media(color_scheme=scheme)
         reader.picture(f"{name}-{scheme}")
