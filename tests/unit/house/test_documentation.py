@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from kubedash.settings import Setting
@@ -45,3 +46,15 @@ def test_marks_keep_what_is_around_the_table(tmp_path: Path) -> None:
 
 def test_everything_is_documented() -> None:
     assert documentation.check() == 0
+
+
+def test_what_a_guide_tells_people_to_choose_is_on_a_page() -> None:
+    """In bold stands what is written on the screen; a word with a full stop is a heading."""
+    web = documentation.ROOT / "src" / "kubedash" / "web"
+    screens = "".join(path.read_text() for end in ("html", "py") for path in sorted(web.rglob(f"*.{end}")))
+    guides = [
+        path for part in ("tutorial", "how-to") for path in sorted((documentation.ROOT / "docs" / part).glob("*.md"))
+    ]
+    told = {label for guide in guides for label in re.findall(r"\*\*([^*\n]+)\*\*", guide.read_text())}
+    assert "Test connection" in told
+    assert sorted(label for label in told if label not in screens and not label.endswith(".")) == []
