@@ -5,14 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import json
-import os
 import re
-import signal
-import sys
-from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,17 +17,14 @@ from demo.registry_process import RegistryProcess
 from kubedash.oci.reference import RepositoryName
 from kubedash.policy.access import SYSTEM
 from kubedash.records import AuditQuery, JobState
-from kubedash.settings import load
-from kubedash.wiring import close_services, open_services
 from kubedash.workflows import copy, work
 from kubedash.workflows.audit import open_audit
-from kubedash.workflows.services import Services
 from tests.support.aio import run
 from tests.support.registries import client_of
 from tests.support.scripted import scripted
 from tests.work.house import MAINTAINER, ended, request
+from tests.work.processes import environment, house, kill, said, start
 
-ROOT = Path(__file__).resolve().parents[2]
 LAYERS = 10
 LAYER_BYTES = 20 * 1000 * 1000
 SMALL_BYTES = 20 * 1000
@@ -68,8 +59,8 @@ class Large:
 
     def _sum(self, number: int) -> str:
         found = hashlib.sha256(number.to_bytes(8, "big"))
-        for start in range(8, self.size, len(ZEROS)):
-            found.update(ZEROS[: self.size - start])
+        for begin in range(8, self.size, len(ZEROS)):
+            found.update(ZEROS[: self.size - begin])
         return found.hexdigest()
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
@@ -96,53 +87,9 @@ class Large:
         await answer.prepare(request)
         with contextlib.suppress(ConnectionError):
             await answer.write(self.layers[digest].to_bytes(8, "big"))
-            for start in range(8, self.size, len(ZEROS)):
-                await answer.write(ZEROS[: self.size - start])
+            for begin in range(8, self.size, len(ZEROS)):
+                await answer.write(ZEROS[: self.size - begin])
         return answer
-
-
-def environment(folder: Path, source: str, target: str) -> dict[str, str]:
-    declared = [{"name": "one", "url": source}, {"name": "two", "url": target}]
-    return {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
-        "PYTHONPYCACHEPREFIX": str(folder.parent / "bytecode"),
-        "KUBEDASH_DATA_DIR": str(folder),
-        "KUBEDASH_REGISTRIES": json.dumps(declared),
-        "KUBEDASH_SYNC_INTERVAL": "0",
-        "KUBEDASH_ADMIN_PASSWORD": "the first password",
-    }
-
-
-async def start(settings: dict[str, str], *words: str) -> Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.work.worker",
-        *words,
-        env=settings,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-async def said(process: Process, word: str) -> str:
-    """What follows the word in the first line that begins with it."""
-    assert process.stdout is not None
-    async for line in process.stdout:
-        first, _, rest = line.decode().strip().partition(" ")
-        if first == word:
-            return rest
-    raise AssertionError(f"the process ended before it said {word}")
-
-
-@contextlib.asynccontextmanager
-async def house(settings: dict[str, str]) -> AsyncIterator[Services]:
-    services = await open_services(load(settings))
-    try:
-        yield services
-    finally:
-        await close_services(services)
 
 
 def arrived(registry: RegistryProcess) -> Counter[str]:
@@ -162,8 +109,7 @@ def test_killed_in_the_middle_it_goes_on_and_sends_nothing_twice(tmp_path: Path)
             await large.waiting.wait()
             while len(arrived(registry)) < 4:
                 await asyncio.sleep(0.02)
-            os.killpg(first.pid, signal.SIGKILL)
-            await first.wait()
+            await kill(first)
             there = arrived(registry)
             large.opened.set()
             second = await start(settings)

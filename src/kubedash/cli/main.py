@@ -34,6 +34,7 @@ VERBS: Final = (
     ("history", "change:history", "Show what a tag pointed to."),
     ("diff", "compare:diff", "Show what differs between two images."),
     ("events", "events:events", "Show what registries told, and follow it."),
+    ("prune", "prune:prune", "Delete many tags of a repository by rules."),
     ("copy", "copies:copy_image", "Copy an image with its attachments to another repository or registry."),
     ("user", "people:users", "Add and list users."),
     ("token", "people:api_tokens", "Create API tokens."),

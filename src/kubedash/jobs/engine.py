@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ from kubedash.jobs.work import Works
 from kubedash.live import registry_topic
 from kubedash.records import Job, JobState, Progress
 from kubedash.settings import Settings
-from kubedash.storage.jobs import Order
+from kubedash.storage.jobs import Order, Piece
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_crawl import Crawl
 from kubedash.workflows.sync_track import Cursor, Target
@@ -136,8 +136,8 @@ class Engine:
             repository=repository,
         )
 
-    async def begin(self, order: Order) -> Job:
-        job = await self._works.accept(self._bound(), order)
+    async def begin(self, order: Order, pieces: Sequence[Piece] = ()) -> Job:
+        job = await self._works.accept(self._bound(), order, pieces)
         if job.id == order.id:
             await self.set_to_work(order.id, order.run)
         return job

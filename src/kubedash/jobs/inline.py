@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from kubedash.jobs.steps import KIND_REGISTRY, KIND_REPOSITORY, Recent, announce, find_target, run_crawl
 from kubedash.jobs.work import Works
 from kubedash.records import Job, JobState, Progress
-from kubedash.storage.jobs import Order
+from kubedash.storage.jobs import Order, Piece
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_crawl import Crawl
 from kubedash.workflows.sync_track import Cursor, Target
@@ -44,9 +44,9 @@ class InlineJobs:
     async def sync_repository(self, registry: str, repository: str, *, again: bool = False) -> Job:
         return await self._enqueue(registry, repository, again=again)
 
-    async def begin(self, order: Order) -> Job:
+    async def begin(self, order: Order, pieces: Sequence[Piece] = ()) -> Job:
         services = self._bound()
-        job = await self._works.accept(services, order)
+        job = await self._works.accept(services, order, pieces)
         if job.id == order.id:
             self._set_to_work(job.id, order.run)
         return job

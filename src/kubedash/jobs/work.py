@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,8 +22,8 @@ from kubedash.jobs.steps import announce
 from kubedash.records import Job, JobState, Progress
 from kubedash.storage import jobs
 from kubedash.storage.database import WriteSession
-from kubedash.storage.jobs import Order
-from kubedash.workflows import copy_run
+from kubedash.storage.jobs import Order, Piece
+from kubedash.workflows import bulk_run, copy_run
 from kubedash.workflows.services import Services
 from kubedash.workflows.work import Report
 
@@ -58,6 +58,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 KINDS: Final = {
+    bulk_run.KIND: Kind(advance=bulk_run.advance, conclude=bulk_run.conclude, interruptible=False),
     copy_run.KIND: Kind(advance=copy_run.advance, conclude=copy_run.conclude, interruptible=True),
 }
 
@@ -69,7 +70,7 @@ class Works:
         self._inline = inline
         self._progress: dict[str, Progress] = {}
 
-    async def accept(self, services: Services, order: Order) -> Job:
+    async def accept(self, services: Services, order: Order, pieces: Sequence[Piece]) -> Job:
         """Takes it down; the open job with the same order, where there is one.
 
         Raises `Conflict` where an open one is in its way.
@@ -80,6 +81,7 @@ class Works:
             same = await jobs.open_with_key(session, order.key)
             if same is None:
                 await jobs.add(session, order, now, inline=self._inline)
+                await jobs.add_items(session, order.id, pieces)
         if same is not None and not await _is_same(services, same, order):
             raise Conflict(
                 f"Something else is being done there already: job {same.id} ({same.kind}, {same.state}).",

@@ -6,6 +6,7 @@ digests are full. `None` means "not known", never zero or empty.
 """
 
 from kubedash.records.base import Page, Record, encode_json
+from kubedash.records.bulk import BulkJob, BulkOutcome, BulkPlan, BulkTag, Selection
 from kubedash.records.changes import (
     ApiCall,
     Capabilities,
@@ -73,6 +74,10 @@ __all__ = [
     "Attachment",
     "AuditEntry",
     "AuditQuery",
+    "BulkJob",
+    "BulkOutcome",
+    "BulkPlan",
+    "BulkTag",
     "Capabilities",
     "Change",
     "ChangeOutcome",
@@ -130,6 +135,7 @@ __all__ = [
     "RetagPlan",
     "Role",
     "SearchHit",
+    "Selection",
     "Strategy",
     "SyncState",
     "TagHistory",

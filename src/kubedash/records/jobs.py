@@ -53,6 +53,8 @@ class ItemState(StrEnum):
     """How one piece of a job stands."""
 
     WAITING = "waiting"
+    DOING = "doing"
+    """It was begun. After a crash: nobody knows yet how it ended."""
     DONE = "done"
     SKIPPED = "skipped"
     """There was nothing to do any more."""

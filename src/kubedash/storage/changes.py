@@ -15,7 +15,7 @@ from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.records import Capabilities, DeleteAbility
 from kubedash.storage.change_tables import change_turn, registry_capability, unfinished_change
 from kubedash.storage.database import ReadSession, WriteSession
-from kubedash.storage.statements import insert_new, upsert
+from kubedash.storage.statements import insert_new, starts_with, upsert
 from kubedash.storage.tables import repository
 from kubedash.storage.values import moment_of, to_micros
 
@@ -24,13 +24,13 @@ MAX_UNFINISHED: Final = 100
 _KEYS: Final = ("registry_id",)
 _CHANGED: Final = ("delete_ability", "tag_delete", "product", "distribution_like", "detail", "probed_at")
 _CAPABILITIES: Final = select(registry_capability).where(registry_capability.c.registry_id == bindparam("registry_id"))
-_UNFINISHED: Final = (
+_ALL_UNFINISHED: Final = (
     select(unfinished_change, repository.c.registry_id, repository.c.name.label("repository"))
     .join(repository, repository.c.id == unfinished_change.c.repository_id)
-    .where(unfinished_change.c.busy_until <= bindparam("now"))
     .order_by(unfinished_change.c.begun_at, unfinished_change.c.id)
     .limit(MAX_UNFINISHED)
 )
+_UNFINISHED: Final = _ALL_UNFINISHED.where(unfinished_change.c.busy_until <= bindparam("now"))
 
 
 class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +139,13 @@ async def end(session: WriteSession, identifier: str) -> None:
 async def unfinished(session: ReadSession, now: datetime) -> Sequence[Unfinished]:
     """What nobody is at, the oldest first."""
     return [_record(row) for row in await session.rows(_UNFINISHED, {"now": to_micros(now)})]
+
+
+async def unfinished_of(session: ReadSession, prefix: str) -> Sequence[Unfinished]:
+    """Those whose id begins so, whoever is at them: for a job that finds what it left itself."""
+    return [
+        _record(row) for row in await session.rows(_ALL_UNFINISHED.where(starts_with(unfinished_change.c.id, prefix)))
+    ]
 
 
 def _record(row: Row[Any]) -> Unfinished:

@@ -20,6 +20,7 @@ from kubedash.storage.values import from_micros, from_sortable_number, to_micros
 MAX_TEXT: Final = 1000
 MAX_ITEMS: Final = 1000
 _OPEN: Final = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)
+_UNSETTLED: Final = (ItemState.WAITING, ItemState.DOING)
 _AT_WORK: Final = (JobState.QUEUED, JobState.RUNNING)
 _ACTOR: Final = msgspec.json.Decoder(Actor)
 _WHAT: Final = tuple(column for column in job.c if column.name not in ("spec", "result"))
@@ -208,7 +209,7 @@ async def waiting(session: ReadSession, job_id: str, limit: int) -> tuple[Piece,
     """The next pieces to be done, in their order."""
     statement = (
         select(job_item)
-        .where(job_item.c.job_id == job_id, job_item.c.state == ItemState.WAITING)
+        .where(job_item.c.job_id == job_id, job_item.c.state.in_(_UNSETTLED))
         .order_by(job_item.c.position)
         .limit(limit)
     )
@@ -221,11 +222,17 @@ async def pieces(session: ReadSession, job_id: str) -> tuple[Piece, ...]:
     return tuple(map(_piece, await session.rows(statement)))
 
 
+async def touch_item(session: WriteSession, job_id: str, position: int) -> None:
+    """The piece is begun."""
+    mine = and_(job_item.c.job_id == job_id, job_item.c.position == position, job_item.c.state == ItemState.WAITING)
+    await session.run(update(job_item).where(mine).values(state=ItemState.DOING))
+
+
 async def settle(
     session: WriteSession, job_id: str, position: int, state: ItemState, detail: str | None = None
 ) -> bool:
-    """Whether the piece was waiting and has ended now."""
-    wanted = and_(job_item.c.job_id == job_id, job_item.c.position == position, job_item.c.state == ItemState.WAITING)
+    """Whether the piece had not ended before, and has now."""
+    wanted = and_(job_item.c.job_id == job_id, job_item.c.position == position, job_item.c.state.in_(_UNSETTLED))
     values = {"state": state, "detail": None if detail is None else detail[:MAX_TEXT]}
     return bool(await session.run(update(job_item).where(wanted).values(**values)))
 

@@ -8,13 +8,15 @@ unknown size counts as nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import CTE, ColumnElement, Double, Select, bindparam, cast, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Double, Select, bindparam, cast, func, not_, or_, select
 
 from kubedash.oci.media_types import INDEX_TYPES
 from kubedash.storage.database import ReadSession
+from kubedash.storage.statements import among, array_of
 from kubedash.storage.tables import blob, manifest, manifest_blob, manifest_child, repository, repository_manifest, tag
 
 _MOST: Final = 2.0**62
@@ -82,9 +84,9 @@ _OF_INDEXES: Final = _of_indexes()
 _OF_THESE_INDEXES: Final = _of_indexes(manifest.c.digest.in_(bindparam("only", expanding=True)))
 
 
-def _needed_by_nothing_else() -> Select[float]:
-    root = select(manifest.c.id).where(manifest.c.digest == bindparam("digest"))
-    below = _with_children(root)
+def _needed_by_nothing_else(root: ColumnElement[bool], its_tag: ColumnElement[bool]) -> Select[float]:
+    """`root` chooses the manifests, `its_tag` the tags of the repository that do not count for them."""
+    below = _with_children(select(manifest.c.id).where(root))
     blobs = (
         select(manifest_blob.c.blob_id).join(below, below.c.id == manifest_blob.c.manifest_id).distinct().cte("blobs")
     )
@@ -108,7 +110,7 @@ def _needed_by_nothing_else() -> Select[float]:
         .where(
             repository.c.registry_id == bindparam("registry"),
             repository.c.gone_since.is_(None),
-            or_(tag.c.repository_id != bindparam("repository"), tag.c.digest != bindparam("digest")),
+            or_(tag.c.repository_id != bindparam("repository"), not_(its_tag)),
         )
     )
     return select(_sum(blob.c.size)).where(
@@ -116,7 +118,14 @@ def _needed_by_nothing_else() -> Select[float]:
     )
 
 
-_ALONE: Final = _needed_by_nothing_else()
+_ALONE: Final = _needed_by_nothing_else(manifest.c.digest == bindparam("digest"), tag.c.digest == bindparam("digest"))
+
+
+@lru_cache(maxsize=2)
+def _together(dialect: str) -> Select[float]:
+    return _needed_by_nothing_else(
+        among(dialect, manifest.c.digest, "digests"), among(dialect, tag.c.digest, "digests")
+    )
 
 
 async def of_repository(session: ReadSession, repository_id: int) -> int:
@@ -147,6 +156,18 @@ async def needed_by_nothing_else(session: ReadSession, registry_id: int, reposit
     """
     values = {"registry": registry_id, "repository": repository_id, "digest": digest}
     return _bounded(await session.scalar(_ALONE, values))
+
+
+async def needed_by_none_but(
+    session: ReadSession, registry_id: int, repository_id: int, digests: Collection[str]
+) -> int:
+    """As `needed_by_nothing_else`, for manifests that go together: what only they share is counted once."""
+    values = {
+        "registry": registry_id,
+        "repository": repository_id,
+        "digests": array_of(session.dialect, sorted(digests)),
+    }
+    return _bounded(await session.scalar(_together(session.dialect), values)) if digests else 0
 
 
 def _bounded(total: float | None) -> int:

@@ -65,13 +65,17 @@ async def find_place(services: Services, registry: str, repository: RepositoryNa
 
 
 @asynccontextmanager
-async def turn(services: Services, repository_id: int) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def turn(
+    services: Services, repository_id: int, owner: str | None = None
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Changes of a repository go one after the other, whichever process makes them.
+
+    An `owner` that died and comes back under its name has its turn again at once.
 
     Yields what makes the turn last longer; call it before each step. Raises `Conflict`
     where it does not come within a minute.
     """
-    owner, pause = uuid.uuid4().hex, FIRST_PAUSE
+    owner, pause = owner or uuid.uuid4().hex, FIRST_PAUSE
     give_up = time.monotonic() + PATIENCE_SECONDS
 
     async def take() -> bool:

@@ -6,6 +6,8 @@ where the tag has moved since, nothing is done.
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -20,10 +22,10 @@ from kubedash.policy.deletion_words import INDEX_CHILD
 from kubedash.records import ChangeOutcome, ChangeState, DeletionPlan, Orphan, Strategy
 from kubedash.storage import audit, manifests, referrers, tags
 from kubedash.workflows.abilities import forget_abilities
-from kubedash.workflows.changing import SEEN_BY_US, Place, find_place, note, sum_up, tell, turn
+from kubedash.workflows.changing import SEEN_BY_US, Place, find_place, sum_up, tell, turn
 from kubedash.workflows.deletion_acts import Deed, Ending, act
 from kubedash.workflows.deletion_checks import Spared, check_newcomers, check_siblings, remove_orphans
-from kubedash.workflows.deletion_survey import Surveyed, survey
+from kubedash.workflows.deletion_survey import Around, Surveyed, survey
 from kubedash.workflows.services import Services
 from kubedash.workflows.settle_changes import settle_place
 from kubedash.workflows.sync_manifests import explain
@@ -32,7 +34,7 @@ TAG_ACTION: Final = "tag.delete"
 MANIFEST_ACTION: Final = "manifest.delete"
 MAX_NAMED: Final = 200
 """Names of one kind that an audit line repeats."""
-__all__ = ["DeletionChoices", "execute", "plan"]
+__all__ = ["DeletionChoices", "Errand", "execute", "execute_in_turn", "plan"]
 
 
 async def plan(
@@ -76,17 +78,54 @@ async def execute(
     place = await find_place(services, registry, reference.repository)
     await settle_place(services, place)
     async with turn(services, place.repository.id) as renew:
-        try:
-            surveyed = await survey(services, place, reference, choices)
-            planned = plan_deletion(surveyed.facts, choices, services.clock())
-            _require_unmoved(reference, expected, surveyed.facts.digest)
-            if planned.refused is not None:
-                raise Conflict(planned.refused, hint=planned.remedy)
-        except (Conflict, RegistryError) as error:
+        return await execute_in_turn(
+            services, actor, place, Errand(reference=reference, expected=expected, choices=choices), renew
+        )
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """One deletion, for whoever has the repository's turn already."""
+
+    reference: Reference
+    expected: Digest | None = None
+    choices: DeletionChoices = PLAIN
+    around: Around | None = None
+    """Every tag of the repository and where it led moments ago; None: ask."""
+    id: str | None = None
+    """Under which it is written down until it is known how it ended."""
+
+
+async def execute_in_turn(
+    services: Services, actor: Actor, place: Place, errand: Errand, renew: Callable[[], Awaitable[None]]
+) -> ChangeOutcome:
+    """As `execute`, in a turn that was taken already; `renew` makes it last longer."""
+    access.require(actor, Permission.TAGS_DELETE)
+    access.require_deletion(actor, services.settings.delete_images)
+    reference, choices = errand.reference, errand.choices
+    try:
+        surveyed = await survey(services, place, reference, choices, errand.around)
+        planned = plan_deletion(surveyed.facts, choices, services.clock())
+        _require_unmoved(reference, errand.expected, surveyed.facts.digest)
+        if planned.refused is not None:
+            raise Conflict(planned.refused, hint=planned.remedy)
+    except (Conflict, RegistryError) as error:
+        # A job asks again when the registry answers; that is one attempt, not two.
+        if errand.id is None or not getattr(error, "temporary", False):
             await _note_refusal(services, actor, place, reference, error)
-            raise
-        await renew()
-        return await _carry_out(services, actor, place, planned, surveyed)
+        raise
+    await renew()
+    async with services.database.read() as session:
+        record = await manifests.kept(session, surveyed.facts.digest)
+    deed = Deed(
+        services=services,
+        actor=actor,
+        place=place,
+        plan=planned,
+        digest=surveyed.facts.digest,
+        record=record,
+        id=errand.id or uuid.uuid4().hex,
+    )
+    return await _carry_out(deed, surveyed)
 
 
 def _require_unmoved(reference: Reference, expected: Digest | None, found: Digest) -> None:
@@ -98,14 +137,8 @@ def _require_unmoved(reference: Reference, expected: Digest | None, found: Diges
         )
 
 
-async def _carry_out(
-    services: Services, actor: Actor, place: Place, planned: DeletionPlan, surveyed: Surveyed
-) -> ChangeOutcome:
-    digest = surveyed.facts.digest
-    await note(services, place, [(tag, digest) for tag in (*planned.removes, *planned.spares)])
-    async with services.database.read() as session:
-        record = await manifests.kept(session, digest)
-    deed = Deed(services=services, actor=actor, place=place, plan=planned, digest=digest, record=record)
+async def _carry_out(deed: Deed, surveyed: Surveyed) -> ChangeOutcome:
+    services, place, planned, digest, record = deed.services, deed.place, deed.plan, deed.digest, deed.record
     ending = await act(deed)
     if ending.state is not ChangeState.DONE:
         if planned.strategy is Strategy.NATIVE and ending.state is ChangeState.FAILED:

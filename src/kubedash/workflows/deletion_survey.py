@@ -33,6 +33,9 @@ COSIGN_TAG: Final = "cosign_tag"
 _KINDS: Final = {"sig": "cosign_signature", "att": "cosign_attestation", "sbom": "sbom", "": "referrers"}
 
 
+Around = Mapping[Tag, Digest]
+
+
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """The repository as the registry showed it."""
 
@@ -56,10 +59,16 @@ class Surveyed(msgspec.Struct, frozen=True):
     listing: frozenset[Tag]
 
 
-async def survey(services: Services, place: Place, reference: Reference, choices: DeletionChoices) -> Surveyed:
-    """Everything the plan of a deletion needs. Raises `NotFound`, and the registry's error where it cannot be asked."""
+async def survey(
+    services: Services, place: Place, reference: Reference, choices: DeletionChoices, around: Around | None = None
+) -> Surveyed:
+    """Everything the plan of a deletion needs. Raises `NotFound`, and the registry's error where it cannot be asked.
+
+    `around` is every tag of the repository and where it led moments ago, for whoever deletes
+    many and looks at all of them once; those that may share the digest are asked again.
+    """
     able = await abilities_of(services, place.registry, place.client, place.name)
-    sight = await _look(services, place, reference)
+    sight = await _look(services, place, reference, around)
     parents = await _live_parents(services, place, sight)
     if not sight.complete and _needs_all(able, reference, sight, parents, choices):
         sight = await _look_at_all(services, place, sight)
@@ -90,7 +99,7 @@ async def survey(services: Services, place: Place, reference: Reference, choices
     return Surveyed(facts, sight.listing)
 
 
-async def _look(services: Services, place: Place, reference: Reference) -> Sight:
+async def _look(services: Services, place: Place, reference: Reference, around: Around | None) -> Sight:
     """The target, and those tags that may share its digest: by the index, and those it does not know."""
     head = await place.client.head_manifest(place.name, reference.identifier)
     if head is None:
@@ -99,16 +108,22 @@ async def _look(services: Services, place: Place, reference: Reference) -> Sight
             f"{place.registry.name}/{place.name} has no {what} {reference.identifier}.",
             hint="It may have been deleted already.",
         )
-    listing = await list_tags(place)
+    listing = await list_tags(place) if around is None else set(around)
     async with services.database.read() as session:
         known = await tags.known(session, place.repository.id)
     likely = {tag for tag in listing if known.get(tag, head.digest) == head.digest}
+    if around is not None:
+        # Also tags that an event told of since, and those that only the look saw there.
+        likely = {tag for source in (around, known) for tag, digest in source.items() if digest == head.digest}
     heads = await heads_of(place, likely)
-    pointing = {tag: heads[tag].digest for tag in likely if tag in heads}
+    pointing = dict(around or {}) | {tag: heads[tag].digest for tag in likely if tag in heads}
+    for gone in likely - heads.keys():
+        pointing.pop(gone, None)
     if reference.tag:
         pointing[reference.tag] = head.digest
     await learn(services, place, {head.digest, *pointing.values()})
-    return Sight(head=head, listing=frozenset(listing), pointing=pointing, complete=likely == listing)
+    complete = around is not None or likely == listing
+    return Sight(head=head, listing=frozenset(listing), pointing=pointing, complete=complete)
 
 
 def _needs_all(

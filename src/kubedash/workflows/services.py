@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from kubedash.registry.pool import RegistryPool
 from kubedash.settings import Settings
 from kubedash.storage.database import Database
 from kubedash.storage.event_writer import EventWriter
-from kubedash.storage.jobs import Order
+from kubedash.storage.jobs import Order, Piece
 from kubedash.storage.sealing import Sealer
 from kubedash.workflows.event_tail import EventTail
 from kubedash.workflows.reception import Reception
@@ -43,8 +43,10 @@ class Jobs(Protocol):
         """The crawl of the whole registry that this process is doing, or None; costs nothing."""
         ...
 
-    async def begin(self, order: Order) -> Job:
+    async def begin(self, order: Order, pieces: Sequence[Piece] = ()) -> Job:
         """Queue what a person asked for; the open job with the same order, where there is one.
+
+        `pieces` are what it consists of, where that is known beforehand.
 
         Raises `Conflict` where another open job is in its way.
         """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from kubedash.errors import KubedashError, NotFound, RegistryError
+from kubedash.errors import KubedashError, NotFound, RegistryError, Unavailable
 from kubedash.policy.access import Actor
 from kubedash.records import ChangeState, Role
 from kubedash.storage import audit, changes, manifests, registries, repositories, tags
@@ -34,6 +34,28 @@ async def settle_place(services: Services, place: Place) -> int:
     async with services.database.read() as session:
         waiting = await changes.unfinished(session, services.clock())
     return await _settle(services, [row for row in waiting if row.repository_id == place.repository.id])
+
+
+async def settle_left(services: Services, place: Place, prefix: str) -> frozenset[str]:
+    """What a job began before its process died, at once: nobody else is at it. Ids of those that are gone.
+
+    A tag that is as before is not recorded, as the job tries it again. Raises `Unavailable`
+    where the registry does not show how one ended.
+    """
+    async with services.database.read() as session:
+        left = await changes.unfinished_of(session, prefix)
+    gone = set()
+    for row in left:
+        ending = await _look(services, place, row)
+        if ending.is_open:
+            raise Unavailable(f"It is not known yet what became of {row.tag}.", answered=ending.detail)
+        if ending.state is ChangeState.DONE:
+            await _record(services, place, row, ending)
+            gone.add(row.id)
+            continue
+        async with services.database.write() as session:
+            await changes.end(session, row.id)
+    return frozenset(gone)
 
 
 async def _settle(services: Services, waiting: Sequence[Unfinished]) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 from litestar import Router
 from litestar.exceptions import HTTPException
 
-from kubedash.web.api import changes, copies, events, forwards, images, inventory, jobs, people, registries
+from kubedash.web.api import bulk, changes, copies, events, forwards, images, inventory, jobs, people, registries
 from kubedash.web.api.description import PREFIX, read_schema
 from kubedash.web.api.refusals import needs_somebody, refuse_depth, refuse_unreadable
 
@@ -50,6 +50,8 @@ ROUTES: Final = (
     jobs.resume_job,
     copies.copy_image,
     copies.show_copy,
+    bulk.delete_tags,
+    bulk.show_bulk,
     inventory.search,
     people.show_me,
     people.list_users,
