@@ -92,8 +92,12 @@ def test_one_tag_goes_and_comes_back(deleting: House, own: RegistryProcess) -> N
     history = deleting.ask("GET", f"{TAGS}/history?repository=api/delete&tag=1.0", role="viewer", status=200).json()
     assert history["items"][0]["seen_by"] == "us"
     assert history["items"][0]["actor"] == "maintainer"
-    actions = [line["action"] for line in deleting.ask("GET", "/audit", status=200).json()["items"][:2]]
-    assert actions == ["tag.restore", "tag.delete"]
+    path = "/audit?actor=maintainer&action=tag.*&outcome=done&target=own/api/delete:1.0&since=2020-01-01T00:00:00Z"
+    lines = deleting.ask("GET", path, status=200).json()["items"]
+    assert [line["action"] for line in lines] == ["tag.restore", "tag.delete"]
+    assert lines[1]["detail"]["plan"]["strategy"] == "placeholder"
+    assert lines[1]["detail"]["outcome"]["verified"] == ["latest"]
+    deleting.ask("GET", "/audit?since=yesterday", status=422)
 
 
 def test_a_tag_is_added_and_moved(deleting: House, own: RegistryProcess) -> None:

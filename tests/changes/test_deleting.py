@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from demo.push import make_artifact, make_image, make_index, make_layer, push, push_image
+from demo.push import OCI_MANIFEST, make_artifact, make_image, make_index, make_layer, push, push_image
 from demo.registry_process import RegistryProcess
 from kubedash.errors import Conflict, Moved, NotFound
+from kubedash.oci.reference import Tag
 from kubedash.policy.deletion import DeletionChoices
+from kubedash.policy.placeholder import make_placeholder
 from kubedash.records import ChangeState, DeleteAbility, Strategy
 from tests.changes.bench import bench_at
 from tests.support.aio import run
@@ -191,5 +194,27 @@ def test_signatures_are_named_and_go_along_where_that_is_chosen(open_registry: R
             assert await bench.tags() == {"keep": children[1].digest}
             for gone in (index, signature, sbom, children[0]):
                 assert await bench.digest(gone.digest) is None
+
+    run(check())
+
+
+def test_a_crawl_in_the_middle_sees_no_placeholder(open_registry: RegistryProcess, tmp_path: Path) -> None:
+    """It comes between the two steps: neither the list nor the history may ever show what was there for a moment."""
+    url, name = open_registry.url, "del/crawled"
+    image = push_image(url, name, "1.0", labels={"test": "crawled"})
+    made = make_placeholder(Tag("1.0"), OCI_MANIFEST, datetime(2026, 5, 1, tzinfo=UTC), "nonce")
+
+    async def check() -> None:
+        async with bench_at(tmp_path, url, name) as bench:
+            await bench.crawl()
+            for blob in (made.layer, made.config):
+                await bench.client.push_blob(bench.repository, blob)
+            for tag in ("1.0", "unknown"):
+                await bench.client.put_manifest(bench.repository, tag, made.manifest, made.media_type)
+            await bench.crawl()
+            history = await bench.history("1.0")
+            assert [(line.digest, line.until) for line in history.entries] == [(image.digest, None)]
+            with pytest.raises(NotFound):
+                await bench.history("unknown")
 
     run(check())

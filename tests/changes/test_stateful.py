@@ -321,6 +321,7 @@ class Changes(RuleBasedStateMachine):
             assert await self.bench.digest(digest) == digest, "an index is broken"
 
 
+@pytest.mark.timeout(300 + 5 * OPERATIONS)
 @pytest.mark.parametrize("kind", [DISTRIBUTION_2, DISTRIBUTION_3, ZOT])
 def test_random_changes_lose_nothing(kind: str, tmp_path: Path) -> None:
     with running(kind, tmp_path / "registry") as url:

@@ -80,6 +80,16 @@ def test_protected_tags_are_refused(desk: Terminal, own: RegistryProcess) -> Non
     assert digests(own, "cli/protected")["prod-1"] == digest
 
 
+def test_the_audit_trail_is_told(desk: Terminal, own: RegistryProcess) -> None:
+    digest = two_tags(own, "cli/audited")
+    desk.run("tag", f"own/cli/audited@{digest}", "new")
+    (row,) = [line.split("\t") for line in desk.run("audit", "--target", "own/cli/audited:*").lines]
+    assert row[2:] == ["cli", "tag.add", "own/cli/audited:new", "done"]
+    (entry,) = desk.run("audit", "--target", "cli/audited:new", "--action", "tag.*", "--json").json["items"]
+    assert entry["detail"]["plan"]["digest"] == digest
+    assert desk.run("audit", "--actor", "nobody", "--json").json["items"] == []
+
+
 def test_deletion_turned_off_in_the_registry_names_the_setting(tmp_path: Path) -> None:
     with RegistryProcess(tmp_path / "registry", delete=False) as registry:
         digest = two_tags(registry, "app")

@@ -36,6 +36,7 @@ VERBS: Final = (
     ("events", "events:events", "Show what registries told, and follow it."),
     ("prune", "prune:prune", "Delete many tags of a repository by rules."),
     ("copy", "copies:copy_image", "Copy an image with its attachments to another repository or registry."),
+    ("audit", "audit:audit", "Show who changed what."),
     ("user", "people:users", "Add and list users."),
     ("token", "people:api_tokens", "Create API tokens."),
 )

@@ -17,6 +17,8 @@ from kubedash.oci.media_types import MediaType
 from kubedash.oci.reference import Tag
 
 EMPTY_LAYER: Final = b"{}"
+OWN_LABEL: Final = "io.kubedash.placeholder"
+"""By which a crawl knows that a tag is about to go, and not that somebody pushed an empty image."""
 _OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 _OCI_TYPES: Final = frozenset({MediaType.OCI_MANIFEST, MediaType.OCI_INDEX, MediaType.OCI_ARTIFACT})
@@ -47,7 +49,7 @@ def make_placeholder(tag: Tag, media_type: str, now: datetime, nonce: str) -> Pl
             "created": stamp,
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Labels": {"delete-tag": tag, "delete-date": stamp, "delete-id": nonce}},
+            "config": {"Labels": {"delete-tag": tag, "delete-date": stamp, OWN_LABEL: nonce}},
             "rootfs": {"type": "layers", "diff_ids": [EMPTY_JSON]},
             "history": [{"created": stamp, "created_by": "kubedash: placeholder of a tag that is being deleted"}],
         }

@@ -17,6 +17,7 @@ from kubedash.errors import RegistryError
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.policy.attachments import to_ask_again
+from kubedash.policy.placeholder import OWN_LABEL
 from kubedash.registry.client import FetchedManifest, RegistryClient
 from kubedash.registry.errors import TooLarge
 from kubedash.storage import manifests, referrers, repositories, tags
@@ -262,10 +263,11 @@ class _RepositoryCrawl:
         self._failures.update(look.failures)
 
     async def _store(self, digests: dict[Tag, Digest], loaded: Loaded) -> None:
+        passing = _take_placeholders(loaded)
         changed = [
             (tag, digest)
             for tag, digest in digests.items()
-            if self._known.get(tag) != digest or digest in loaded.manifests
+            if (self._known.get(tag) != digest or digest in loaded.manifests) and digest not in passing
         ]
         if not changed and not loaded.manifests:
             return
@@ -348,3 +350,15 @@ class _RepositoryCrawl:
             return set()
         async with self._visit.database.read() as session:
             return await manifests.known(session, digests, self._visit.repository_id)
+
+
+def _take_placeholders(loaded: Loaded) -> set[Digest]:
+    """Takes out what a deletion put under a tag for a moment: the next crawl shows how that ended."""
+    found = {
+        digest
+        for digest, summary in loaded.manifests.items()
+        if any(label.key == OWN_LABEL for label in summary.labels)
+    }
+    for digest in found:
+        del loaded.manifests[digest]
+    return found

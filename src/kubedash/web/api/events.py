@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from litestar import delete, get, post
@@ -10,15 +9,14 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 from msgspec.structs import replace
 
-from kubedash.errors import InvalidInput
 from kubedash.records import CreatedEventSecret, Event, EventFilter, EventQuery, EventStats, Page, Webhook
-from kubedash.web.api.lists import MAX_TEXT, Cursor, Limit, Sort
+from kubedash.web.api.lists import MAX_TEXT, Cursor, Limit, Moment, Sort
+from kubedash.web.api.values import read_moment
 from kubedash.web.given import GivenActor, GivenServices
 from kubedash.workflows import event_secrets, events
 
 MAX_ACTIONS: Final = 10
 Text = Annotated[str | None, QueryParameter(max_length=MAX_TEXT)]
-Moment = Annotated[str | None, QueryParameter(max_length=40, description="RFC 3339, such as 2026-03-01T12:00:00Z.")]
 
 
 async def provide_image(
@@ -48,27 +46,14 @@ async def provide_deed(
         actions=tuple(action or ()),
         actor=by,
         address=address,
-        since=_moment("since", since),
-        until=_moment("until", until),
+        since=read_moment("since", since),
+        until=read_moment("until", until),
     )
 
 
 async def provide_filter(image: NamedDependency[EventFilter], deed: NamedDependency[EventFilter]) -> EventFilter:
     """What the query parameters let through."""
     return replace(deed, registry=image.registry, repository=image.repository, tag=image.tag, digest=image.digest)
-
-
-def _moment(field: str, text: str | None) -> datetime | None:
-    """Without a zone it is UTC."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text.replace(" ", "+"))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput(
-            f"{text!r} is no time.", fields={field: "is no time such as 2026-03-01T12:00:00Z"}
-        ) from error
 
 
 GivenFilter = NamedDependency[EventFilter]

@@ -10,7 +10,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from kubedash.policy.lists import Keys, ListQuery, page_of
 from kubedash.records import AuditEntry, AuditQuery, CreatedToken, CreatedUser, Page, Record, Role, Token, User
 from kubedash.web.api.bodies import NewToken, NewUser, UserChange
-from kubedash.web.api.lists import Cursor, Limit, Q, Sort
+from kubedash.web.api.lists import MAX_TEXT, Cursor, Limit, Moment, Q, Sort, Text
+from kubedash.web.api.values import read_moment
 from kubedash.web.given import GivenActor, GivenServices
 from kubedash.workflows import audit, people, tokens
 
@@ -111,7 +112,30 @@ async def revoke_token(services: GivenServices, actor: GivenActor, token_id: Fro
 
 @get("/audit", summary="List the audit trail")
 async def list_audit(
-    services: GivenServices, actor: GivenActor, limit: Limit = 100, cursor: Cursor = None
+    services: GivenServices,
+    actor: GivenActor,
+    who: Annotated[str | None, QueryParameter(name="actor", max_length=MAX_TEXT, description="The very name.")] = None,
+    action: Annotated[
+        str | None, QueryParameter(max_length=MAX_TEXT, description="Such as `tag.delete`; `tag.*` for a family.")
+    ] = None,
+    target: Annotated[
+        str | None, QueryParameter(max_length=MAX_TEXT, description="A part of it, or a pattern with `*` and `?`.")
+    ] = None,
+    outcome: Text = None,
+    since: Moment = None,
+    until: Moment = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[AuditEntry]:
-    """Who changed what, newest first. Needs an administrator."""
-    return await audit.open_audit(services, actor, AuditQuery(limit=limit, cursor=cursor))
+    """Who changed what, when, from where, by which plan, and how it ended; newest first. Needs an administrator."""
+    query = AuditQuery(
+        actor=who,
+        action=action,
+        target=target,
+        outcome=outcome,
+        since=read_moment("since", since),
+        until=read_moment("until", until),
+        limit=limit,
+        cursor=cursor,
+    )
+    return await audit.open_audit(services, actor, query)

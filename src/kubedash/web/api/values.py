@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from kubedash.errors import InvalidInput
@@ -39,6 +40,19 @@ def read_reference(repository: str, reference: str) -> Reference:
 def read_expected(text: str | None) -> str | None:
     """A digest, or the word for a tag that is not there. Raises `InvalidInput`."""
     return text if text in (None, ABSENT) else read_digest(text, "expected")
+
+
+def read_moment(field: str, text: str | None) -> datetime | None:
+    """None for nothing; without a zone it is UTC. Raises `InvalidInput` that names the parameter."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "+"))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(
+            f"{text!r} is no time.", fields={field: "is no time such as 2026-03-01T12:00:00Z"}
+        ) from error
 
 
 def _read(field: str, text: str, parse: Callable[[str], T]) -> T:
