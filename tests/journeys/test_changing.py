@@ -103,3 +103,24 @@ def test_a_tag_is_moved_and_rolled_back(visit: Visit, registry: RegistryProcess)
     expect(page).to_have_url(re.compile(rf"{repository}:stable$"))
     assert digest_at(registry.url, repository, "stable", AUTH) == first.digest
     assert digest_at(registry.url, repository, "1.1", AUTH) == second.digest
+
+
+def test_a_copy_is_followed_to_its_end(visit: Visit, registry: RegistryProcess) -> None:
+    layers = [push.make_layer({f"f{number}": f"{number}" * 9000}) for number in range(12)]
+    image = push.push_image(registry.url, "journeys/copy", "1.0", AUTH, layers=layers)
+    visitor = visit()
+    page = visitor.page
+    visitor.go("/r/sample/journeys/copy:1.0")
+    page.get_by_text("Actions", exact=True).click()
+    page.get_by_role("link", name="Copy to another place…").click()
+    page.get_by_label("Repository").fill("journeys/promoted")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.locator("main")).to_contain_text("sample/journeys/promoted:1.0")
+    page.get_by_role("button", name="Copy to sample").click()
+    heading(page, "Copy to sample/journeys/promoted")
+    # Nobody reloads the page: it hears of the end.
+    expect(page.locator(".heading .chip")).to_have_text("done", timeout=60_000)
+    looks_good(visitor, "copied")
+    page.get_by_role("link", name="Open the copy").click()
+    expect(page).to_have_url(re.compile(r"/r/sample/journeys/promoted:1\.0$"))
+    assert digest_at(registry.url, "journeys/promoted", "1.0", AUTH) == image.digest

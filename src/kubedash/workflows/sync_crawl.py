@@ -87,7 +87,7 @@ class Crawl:
                 return Cursor(finished=True, healthy=False, error=explain(refusal), status=said)
         async with self._services.database.write() as session:
             await repositories.ensure(session, registry_id, (name,), self._services.clock())
-        return Cursor(open={name: ""}, after=name)
+        return Cursor(open={str(name): ""}, after=str(name))
 
     async def advance(self, cursor: Cursor) -> Cursor:
         """Go on behind `cursor` for about a second; answers how far everything is stored."""

@@ -23,6 +23,7 @@ FAMILIES: Final = (
     ("", "Everything"),
     ("tag.*", "Tags"),
     ("manifest.*", "Manifests"),
+    ("image.*", "Copies"),
     ("registry.*", "Registries"),
     ("sign_in", "Signing in"),
     ("token.*", "Tokens"),
@@ -38,9 +39,12 @@ OUTCOMES: Final = (
     ("undone", "Undone"),
 )
 WORDS: Final = {
+    "image.copy": "copied an image",
     "manifest.delete": "deleted a manifest",
     "registry.add": "added a registry",
     "registry.edit": "changed a registry",
+    "registry.event_secret": "set the secret of a registry's events",
+    "registry.event_secret_remove": "removed the secret of a registry's events",
     "registry.remove": "removed a registry",
     "sign_in": "signed in",
     "tag.add": "added a tag",
@@ -57,6 +61,7 @@ WORDS: Final = {
     "user.role": "gave a role",
 }
 ATTEMPTS: Final = {
+    "image.copy": "tried to copy an image",
     "manifest.delete": "tried to delete a manifest",
     "sign_in": "tried to sign in",
     "tag.add": "tried to add a tag",
@@ -177,7 +182,7 @@ def href_of(entry: AuditEntry, urls: Urls) -> str | None:
     registry, slash, rest = entry.target.partition("/")
     if family == "registry" and entry.action != "registry.remove":
         return urls.registry(entry.target)
-    if family in ("manifest", "repository", "tag") and slash:
+    if family in ("image", "manifest", "repository", "tag") and slash:
         try:
             return urls.of(registry, addresses.parse(rest))
         except NotFound:

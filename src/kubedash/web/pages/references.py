@@ -13,7 +13,7 @@ from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor
 from kubedash.web import addresses
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.web.pages import compare, deletions, events, history, images, manifests, tagging, tags
+from kubedash.web.pages import compare, copies, deletions, events, history, images, manifests, tagging, tags
 from kubedash.web.rendering import HtmlRequest
 from kubedash.workflows.services import Services
 
@@ -38,6 +38,7 @@ IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
     "manifest": manifests.show_manifest,
     "manifest/raw": manifests.download_manifest,
     "compare": compare.show_comparison,
+    "copy": copies.show_copy,
     "deletion": deletions.show_deletion,
     "history": history.show_history,
     "restoration": tagging.show_restoration,
@@ -45,6 +46,7 @@ IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
 }
 IMAGE_ACTIONS: Final[dict[str | None, ImageView]] = {
     "sync": images.refresh_image,
+    "copy": copies.perform_copy,
     "deletion": deletions.perform_deletion,
     "restoration": tagging.perform_restoration,
     "tagging": tagging.perform_tagging,

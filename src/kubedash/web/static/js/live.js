@@ -16,18 +16,33 @@ function topics() {
   return (document.getElementById("main")?.dataset.live ?? "").split(/\s+/).filter(Boolean);
 }
 
+// As kubedash/web/formatting.py writes them.
+function bytes(value) {
+  let [amount, unit] = [value, 0];
+  for (; Number(amount.toFixed(1)) >= 1000 && unit < 5; unit += 1) amount /= 1000;
+  return unit === 0 ? `${value} B` : `${amount.toFixed(1)} ${["", "KB", "MB", "GB", "TB", "PB"][unit]}`;
+}
+
+function amounts({ done, total, unit }) {
+  const write = unit === "bytes" ? bytes : number.format;
+  const noun = unit && unit !== "bytes" ? ` ${unit}` : "";
+  return total ? ` ${write(done)} of ${write(total)}${noun}` : "";
+}
+
+// False where the page has to be read again: nothing is counted, or the job is not at work any more.
 function showProgress(text) {
-  let progress;
+  let job;
   try {
-    progress = JSON.parse(text)?.progress;
+    job = JSON.parse(text);
   } catch {
     return false;
   }
-  if (typeof progress?.done !== "number") return false;
-  const count = progress.total ? ` ${number.format(progress.done)} of ${number.format(progress.total)}` : "";
+  const progress = job?.progress;
+  if (typeof progress?.done !== "number" || job.state !== "running") return false;
   for (const element of document.querySelectorAll("#main [data-progress]")) {
-    element.textContent = `syncing…${count}`;
+    element.textContent = `${element.dataset.progress || "syncing…"}${amounts(progress)}`;
   }
+  for (const element of document.querySelectorAll("#main [data-doing]")) element.textContent = progress.doing ?? "";
   for (const bar of document.querySelectorAll("#main progress")) {
     if (progress.total) bar.max = progress.total;
     bar.value = progress.done;
