@@ -21,6 +21,7 @@ NOT_IN_THE_NAVIGATION = {
     "/events/export.csv": "a file that the timeline offers",
     "/events/export.json": "a file that the timeline offers",
     "/healthz": "for machines",
+    "/jobs/{job_id:str}": "linked from the list of jobs",
     "/metrics": "for machines",
     "/readyz": "for machines",
     "/registries/new": "offered by the overview to administrators",
