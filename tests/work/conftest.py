@@ -1,4 +1,4 @@
-"""A second registry, for what goes from one to another."""
+"""A second registry, for what goes from one to another, and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.registry_process import RegistryProcess
+from tests.support.databases import postgres_database, postgres_server  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="session")

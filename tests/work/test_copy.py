@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from demo.push import Sample, encode, make_artifact, make_image, make_index, push
 from demo.registry_process import RegistryProcess
@@ -14,6 +15,7 @@ from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.policy import copying
 from kubedash.records import CopyRole, JobState
 from kubedash.registry.client import RegistryClient
+from kubedash.registry.writing import PutManifest
 from kubedash.storage import repositories, tag_history, tags
 from kubedash.workflows import copy
 from tests.support.aio import run
@@ -228,5 +230,31 @@ def test_the_copy_is_in_the_index_when_it_is_done(
                 assert found is not None
                 assert await tags.known(session, found.id) == {Tag("1"): image.digest}
                 assert (await tag_history.of_tag(session, found.id, Tag("1")))[0].seen_by == "us"
+
+    run(check())
+
+
+def test_a_registry_that_lists_referrers_itself_gets_no_list_of_ours(
+    open_registry: RegistryProcess, target: RegistryProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so by `OCI-Subject`; a tag of ours would be one too many."""
+    attached(open_registry.url, "native/app")
+    put = RegistryClient.put_manifest_told
+
+    async def listing(self: RegistryClient, *given: object) -> PutManifest:
+        told = await put(self, *given)  # type: ignore[arg-type]
+        raw = given[2]
+        assert isinstance(raw, bytes)
+        subject = msgspec.json.decode(raw).get("subject")
+        return PutManifest(told.digest, Digest(subject["digest"]) if subject else None)
+
+    monkeypatch.setattr(RegistryClient, "put_manifest_told", listing)
+
+    async def check() -> None:
+        async with two_registries(tmp_path, open_registry.url, target.url) as services:
+            await copied(services, "one/native/app:1", "two/native/copy:1")
+        async with client_of(target.url) as client:
+            assert {tag.partition(".")[2] for tag in await tags_of(client, "native/copy")} == {"", "sig"}
+            assert len(await tags_of(client, "native/copy")) == 3
 
     run(check())

@@ -28,6 +28,8 @@ from kubedash.workflows.settle_changes import settle_all
 
 KEEP_JOBS: Final = timedelta(days=3)
 TAKE_UP_AFTER: Final = timedelta(seconds=10)
+SILENT_AFTER: Final = timedelta(seconds=90)
+"""Who works says so every second; the engine takes over from processes that died much sooner."""
 FORGET_SECONDS: Final = 1800.0
 FORGET_AT_ONCE: Final = 500
 LOOK_BACK: Final = 500
@@ -97,10 +99,13 @@ class Schedule:
             await asyncio.to_thread(recover_pending_workflows, self._dbos, dead)
 
     async def _take_up(self) -> None:
-        """Work that was taken down by a process which died before it could queue it."""
+        """Work that nobody is at: its process died before it could queue it, or the engine gave it up."""
+        now = self._services.clock()
         async with self._services.database.read() as session:
-            found = await kept_jobs.forgotten(session, self._services.clock() - TAKE_UP_AFTER)
-        for job_id, run in found:
+            found = await kept_jobs.forgotten(session, now - TAKE_UP_AFTER)
+        async with self._services.database.write() as session:
+            silent = await kept_jobs.revive(session, now - SILENT_AFTER, now)
+        for job_id, run in (*found, *silent):
             await self._jobs.set_to_work(job_id, run)
 
     async def _crawl_due(self) -> None:

@@ -147,6 +147,16 @@ async def forgotten(session: ReadSession, before: datetime) -> tuple[tuple[str, 
     return tuple((row.id, row.run) for row in rows)
 
 
+async def revive(session: WriteSession, before: datetime, at: datetime) -> tuple[tuple[str, int], ...]:
+    """Jobs at which somebody should be, and nobody has been since then: id and the number of the run that goes on."""
+    silent = and_(job.c.finished_at.is_(None), job.c.state == JobState.RUNNING, job.c.seen_at < to_micros(before))
+    rows = await session.rows(select(job.c.id, job.c.run).where(silent, job.c.inline == 0))
+    for row in rows:
+        mine = and_(job.c.id == row.id, job.c.run == row.run)
+        await session.run(update(job).where(mine).values(state=JobState.QUEUED, run=row.run + 1, seen_at=to_micros(at)))
+    return tuple((row.id, row.run + 1) for row in rows)
+
+
 async def report(session: WriteSession, job_id: str, progress: Progress, at: datetime) -> None:
     """How far it is. A job that should not be at work stays as it is."""
     values = {
