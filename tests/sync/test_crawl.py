@@ -208,3 +208,27 @@ def test_a_crawl_with_room_for_one_thing_at_a_time_comes_to_the_same(
     monkeypatch.setattr(sync_manifests, "PORTION_BYTES", 1)
     monkeypatch.setattr(sync_repository, "PORTION_BYTES", 1)
     assert run(story(tmp_path / "bit by bit")) == whole
+
+
+def test_a_child_that_goes_later_is_found_when_its_index_has_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And found to be back. Here every crawl is the one of the day."""
+    monkeypatch.setattr("kubedash.policy.attachments.SHARES", 1)
+    index = content.built(1)
+    child = index.children[0]
+
+    async def story(registry: RegistryProcess) -> None:
+        async with house(tmp_path / "data", registry.url) as here:
+            push.push(registry.url, "broken/later", "v1", index)
+            await here.crawl("broken/later")
+            assert (await here.rows("broken/later"))["v1"].missing == ()
+            push.delete_manifest(registry.url, "broken/later", child.digest)
+            await here.crawl("broken/later")
+            assert (await here.rows("broken/later"))["v1"].missing == (child.platform,)
+            push.push(registry.url, "broken/later", None, child)
+            await here.crawl("broken/later")
+            assert (await here.rows("broken/later"))["v1"].missing == ()
+
+    with RegistryProcess(tmp_path / "registry") as registry:
+        run(story(registry))

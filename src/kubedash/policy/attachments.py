@@ -28,6 +28,15 @@ def to_ask_again(tagged: Sequence[Digest], now: datetime) -> tuple[Digest, ...]:
     return (*tagged[:NEWEST], *others)[:MOST]
 
 
+def to_look_into(tagged: Sequence[Digest], now: datetime) -> tuple[Digest, ...]:
+    """Those of the tagged digests whose entries, where they are indexes, this crawl should look for again.
+
+    An index says nothing of an entry that was deleted under it. Each takes its turn once a day, as
+    a question for each entry of each index at every crawl would double the requests.
+    """
+    return tuple(digest for digest in tagged if share_of(digest) == now.hour % SHARES)[:MOST]
+
+
 def share_of(digest: Digest) -> int:
     """The hour of the day whose crawls ask about it; the same for ever."""
     return sum(digest.encode()) % SHARES

@@ -31,6 +31,8 @@ class TagRow(Record, frozen=True, kw_only=True):
     worst_severity: str | None = None
     attachments: tuple[str, ...] = ()
     """Kinds of the artifacts attached to this digest: `cosign_signature`, `sbom`, …"""
+    missing: tuple[str, ...] = ()
+    """Of a broken index: the platforms (or digests) that the registry no longer has."""
     seen_at: datetime | None = None
     """When we first saw the tag on this digest."""
     last_pulled: datetime | None = None

@@ -16,7 +16,7 @@ from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Tag
 from kubedash.storage.database import ReadSession
 from kubedash.storage.statements import among, array_of, one_of
-from kubedash.storage.tables import manifest, manifest_child, referrer, tag
+from kubedash.storage.tables import manifest, manifest_child, missing_manifest, referrer, tag
 
 MAX_ALIASES: Final = 100
 MAX_CHILDREN: Final = 200
@@ -41,12 +41,17 @@ def _questions(dialect: str) -> tuple[Executable, Executable, Executable]:
             func.coalesce(manifest_child.c.platform, _child.c.platform).label("child_platform"),
             manifest_child.c.attests,
             _child.c.size.label("child_size"),
+            missing_manifest.c.since.label("missing_since"),
         )
         .outerjoin(
             manifest_child,
             (manifest_child.c.manifest_id == manifest.c.id) & (manifest_child.c.position < MAX_CHILDREN),
         )
         .outerjoin(_child, _child.c.digest == manifest_child.c.digest)
+        .outerjoin(
+            missing_manifest,
+            (missing_manifest.c.repository_id == mine) & (missing_manifest.c.digest == manifest_child.c.digest),
+        )
         .where(among(dialect, manifest.c.digest, "digests"))
         .order_by(manifest.c.digest, manifest_child.c.position)
     )
@@ -79,6 +84,8 @@ class TagDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The tags that point to it, by name; no more than `MAX_ALIASES` and one."""
     attachments: tuple[str, ...]
     signed: str | None
+    missing: tuple[str, ...]
+    """Entries of an index that the registry no longer has: platforms, or digests without one."""
 
 
 async def of_digests(session: ReadSession, repository_id: int, digests: Sequence[Digest]) -> dict[str, TagDetails]:
@@ -109,13 +116,16 @@ class _Reading:
         self.sizes: defaultdict[str, set[int]] = defaultdict(set)
         self.tags: defaultdict[str, list[Tag]] = defaultdict(list)
         self.kinds: defaultdict[str, set[str]] = defaultdict(set)
+        self.missing: defaultdict[str, dict[str, None]] = defaultdict(dict)
 
     def manifest(self, row: Any) -> None:
         """A manifest, once for each entry where it is an index."""
-        # Taken apart by position: a name costs a look-up, seven times a row.
-        digest, media_type, own_platform, child_digest, child_platform, attests, child_size = row
+        # Taken apart by position: a name costs a look-up, eight times a row.
+        digest, media_type, own_platform, child_digest, child_platform, attests, child_size, missing_since = row
         self.media_types[digest] = media_type
         platform = own_platform if child_digest is None else child_platform
+        if missing_since is not None:
+            self.missing[digest][child_platform or child_digest] = None
         if attests is not None:
             self.kinds[digest].add(ArtifactKind.BUILDKIT_ATTESTATION)
         elif platform and platform != UNKNOWN_PLATFORM:
@@ -133,4 +143,5 @@ class _Reading:
             tags=tuple(self.tags.get(digest, ())),
             attachments=tuple(sorted(kinds)),
             signed=UNCHECKED if kinds & SIGNATURES else None,
+            missing=tuple(self.missing.get(digest, ())),
         )

@@ -323,6 +323,7 @@ def _record(row: Row[Any], details: Mapping[str, TagDetails]) -> TagRow:
         aliases=tuple([alias for alias in found.tags if alias != name]),
         signed=found.signed,
         attachments=found.attachments,
+        missing=found.missing,
         seen_at=moment_of(seen_at),
         last_pulled=from_micros(last_pulled),
     )

@@ -16,13 +16,14 @@ import msgspec
 from kubedash.errors import RegistryError
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import RepositoryName, Tag
-from kubedash.policy.attachments import to_ask_again
+from kubedash.policy.attachments import to_ask_again, to_look_into
 from kubedash.policy.placeholder import OWN_LABEL
 from kubedash.registry.client import FetchedManifest, RegistryClient
 from kubedash.registry.errors import TooLarge
 from kubedash.storage import manifests, referrers, repositories, tags
 from kubedash.storage.database import Database, WriteSession
 from kubedash.workflows.sync_attachments import API, Attachments, ReferrersApi
+from kubedash.workflows.sync_entries import entries_of, look_for, record
 from kubedash.workflows.sync_manifests import (
     PORTION_BYTES,
     WORKERS,
@@ -170,6 +171,7 @@ class _RepositoryCrawl:
                 await gate.acquire()
                 group.create_task(self._batch(number, gate))
         await self._look_again()
+        await self._look_into_indexes()
         gone = await self._confirm_absent()
         reason = self._reason()
         await self._visit.writer.submit(lambda session: self._finish(session, self._listing - gone, reason))
@@ -296,6 +298,18 @@ class _RepositoryCrawl:
             await self._visit.writer.submit(
                 lambda session: self._attachments.store_again(session, changed, loaded, now)
             )
+
+    async def _look_into_indexes(self) -> None:
+        """Entries that were deleted under an index which was known before."""
+        if self._visit.watch.stopped:
+            return
+        repository_id, now = self._visit.repository_id, self._visit.clock()
+        async with self._visit.database.read() as session:
+            due = to_look_into(await tags.newest_digests(session, repository_id), now)
+            before = await entries_of(session, repository_id, due)
+        changed = await look_for(self._visit.client, self._visit.name, before)
+        if changed.missing or changed.back:
+            await self._visit.writer.submit(lambda session: record(session, repository_id, changed, now))
 
     def _settle(self, number: int, *, whole: bool) -> None:
         """Move the mark for a resumed crawl behind all batches that are stored without a gap."""

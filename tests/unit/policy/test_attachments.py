@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kubedash.oci.digest import Digest
-from kubedash.policy.attachments import MOST, NEWEST, SHARES, to_ask_again
+from kubedash.policy.attachments import MOST, NEWEST, SHARES, to_ask_again, to_look_into
 
 DIGESTS = [Digest.of(str(number).encode()) for number in range(1000)]
 
@@ -26,3 +26,9 @@ def test_a_crawl_asks_no_more_than_it_may() -> None:
     many = [Digest.of(str(number).encode()) for number in range(20_000)]
     assert len(to_ask_again(many, at(3))) == MOST
     assert to_ask_again((), at(3)) == ()
+
+
+def test_every_index_is_looked_into_once_a_day() -> None:
+    looked = [digest for hour in range(SHARES) for digest in to_look_into(DIGESTS, at(hour))]
+    assert sorted(looked) == sorted(DIGESTS)
+    assert len(to_look_into([DIGESTS[0]] * 1000, at(sum(DIGESTS[0].encode()) % SHARES))) == MOST

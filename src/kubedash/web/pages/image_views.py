@@ -14,7 +14,7 @@ from kubedash.records import Child, Image, LabelView, LayerView, Registry
 from kubedash.web.addresses import query_string
 from kubedash.web.pages.chart import ChartView
 from kubedash.web.pages.pull_commands import IMAGE_KINDS, PullCommand, pull_commands
-from kubedash.web.pages.words import AttachmentWord, attachment_words, kind_label, live_topics
+from kubedash.web.pages.words import AttachmentWord, attachment_words, broken_words, kind_label, live_topics
 
 ALIASES_SHOWN: Final = 6
 METADATA: Final = (
@@ -168,7 +168,7 @@ def header_of(
         tab=tab,
         tabs=_tabs(image),
         platforms=_choices(image),
-        attachments=attachment_words(_attached_kinds(image), image.signed),
+        attachments=(*broken_words(_missing(image)), *attachment_words(_attached_kinds(image), image.signed)),
         aliases_shown=ALIASES_SHOWN,
         commands=pull_commands(registry, image.repository, image.kind, tag, digest),
         by_digest=digest is not None,
@@ -239,3 +239,8 @@ def split_env(env: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 def layer_anchor(digest: Digest) -> str:
     """The id of a layer's row on the layers tab."""
     return f"layer-{digest.encoded[:12]}"
+
+
+def _missing(image: Image) -> tuple[str, ...]:
+    """Entries of an index that the registry no longer has."""
+    return tuple(child.platform or child.digest for child in image.manifests if child.missing)

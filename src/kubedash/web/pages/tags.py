@@ -19,6 +19,7 @@ from kubedash.web.pages.words import (
     AttachmentWord,
     PullWords,
     attachment_words,
+    broken_words,
     kind_label,
     live_topics,
     pull_words,
@@ -209,7 +210,7 @@ class Lines:
             digest=row.digest,
             digest_short=short_digest(row.digest),
             digest_href=f"{self._place}@{row.digest}",
-            attachments=attachment_words(row.attachments, row.signed) if row.attachments or row.signed else (),
+            attachments=_words(row) if row.attachments or row.signed or row.missing else (),
             pull=self._pull_command(row),
             children=children if is_open else (),
         )
@@ -238,3 +239,8 @@ def size_range(sizes: tuple[int, int]) -> str:
         return largest
     number, _, unit = smallest.partition(" ")
     return f"{number}–{largest}" if largest.endswith(f" {unit}") else f"{smallest}–{largest}"
+
+
+def _words(row: TagRow) -> tuple[AttachmentWord, ...]:
+    """What is wrong with it first, then what is attached."""
+    return (*broken_words(row.missing), *attachment_words(row.attachments, row.signed))

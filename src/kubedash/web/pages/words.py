@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,6 +42,14 @@ class AttachmentWord(msgspec.Struct, frozen=True):
 def kind_label(kind: str | None) -> str | None:
     """What people call a kind; the slug itself for one that is newer than this page."""
     return None if kind is None else KIND_LABELS.get(kind, kind)
+
+
+def broken_words(missing: Sequence[str]) -> tuple[AttachmentWord, ...]:
+    """Of an index that the registry no longer has in full; nothing of one that is whole."""
+    if not missing:
+        return ()
+    named = missing[0] if len(missing) == 1 else f"{len(missing)} entries"
+    return (AttachmentWord(f"broken: {named} missing", "bad"),)
 
 
 def attachment_words(kinds: Iterable[str], signed: str | None) -> tuple[AttachmentWord, ...]:
