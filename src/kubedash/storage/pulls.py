@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, bindparam, case, delete, select
 from sqlalchemy import update as change
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Tag
 from kubedash.records.pulls import PullCounts
+from kubedash.storage import touched_tags
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.storage.pull_tables import event_watch, pull_day, pull_target
 from kubedash.storage.statements import chunks
@@ -63,13 +65,33 @@ async def add(session: WriteSession, pulls: Iterable[Counted]) -> None:
     spans: dict[tuple[int, str], list[int]] = {}
     for pull in pulls:
         moment = to_micros(pull.at)
-        for target in (pull.target, WHOLE):
+        for target in {pull.target, WHOLE}:
             by_day[pull.repository_id, target, moment // _DAY] += 1
             span = spans.setdefault((pull.repository_id, target), [moment, moment, 0])
             span[:] = min(span[0], moment), max(span[1], moment), span[2] + 1
     await session.many(_adding(session, pull_day, ("repository_id", "target", "day")), _day_rows(by_day))
     await session.many(_adding(session, pull_target, ("repository_id", "target")), _target_rows(spans))
     await _touch(session, spans)
+
+
+async def of_known(session: ReadSession, counted: Sequence[Counted]) -> list[Counted]:
+    """The same pulls; those of a tag or digest that is not in the index count for their repository alone.
+
+    Otherwise whoever may post could fill the store with names.
+    """
+    named: defaultdict[int, set[str]] = defaultdict(set)
+    for pull in counted:
+        named[pull.repository_id].add(pull.target)
+    known: set[tuple[int, str]] = set()
+    for repository_id, targets in named.items():
+        tagged = await touched_tags.by_name(session, repository_id, {Tag(name) for name in targets if ":" not in name})
+        digests = {Digest(name) for name in targets if ":" in name}
+        known.update((repository_id, name) for name in tagged)
+        known.update((repository_id, name) for name in await touched_tags.held(session, repository_id, digests))
+    return [
+        pull if (pull.repository_id, pull.target) in known else Counted(pull.repository_id, WHOLE, pull.at)
+        for pull in counted
+    ]
 
 
 def _day_rows(by_day: Mapping[tuple[int, str, int], int]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Single tags, by name or by what they point to; machines' as well."""
+"""Single tags and digests of a repository: which of them are known. Machines' tags as well."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Tag
 from kubedash.storage.database import ReadSession
 from kubedash.storage.statements import chunks
-from kubedash.storage.tables import tag
+from kubedash.storage.tables import manifest, repository_manifest, tag
 
 
 async def by_name(session: ReadSession, repository_id: int, names: Collection[Tag]) -> dict[Tag, Digest]:
@@ -34,4 +34,17 @@ async def by_digest(session: ReadSession, repository_id: int, digests: Collectio
             select(tag.c.name, tag.c.digest).where(tag.c.repository_id == repository_id, tag.c.digest.in_(chunk))
         )
         found.update({Tag(row.name): Digest(row.digest) for row in rows})
+    return found
+
+
+async def held(session: ReadSession, repository_id: int, digests: Collection[Digest]) -> set[Digest]:
+    """Those of these digests that the repository is known to hold."""
+    found: set[Digest] = set()
+    for chunk in chunks(sorted(digests)):
+        statement = (
+            select(manifest.c.digest)
+            .join(repository_manifest, repository_manifest.c.manifest_id == manifest.c.id)
+            .where(repository_manifest.c.repository_id == repository_id, manifest.c.digest.in_(chunk))
+        )
+        found.update(map(Digest, await session.scalars(statement)))
     return found

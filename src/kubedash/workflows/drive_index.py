@@ -199,8 +199,9 @@ class IndexDriver:
         async with self._services.database.read() as session:
             parents = await pulls.parents(session, by_digest)
             ids = await _repository_ids(session, arrived)
+        now = self._services.clock()
         counted = [
-            pulls.Counted(ids[pull.registry_id, pull.repository], pull.target, pull.at)
+            pulls.Counted(ids[pull.registry_id, pull.repository], pull.target, min(pull.at, now))
             for arrival in arrived
             if arrival.action == _PULL and arrival.repository
             if (pull := counter.take(_request(arrival), parents)) is not None
@@ -212,8 +213,8 @@ class IndexDriver:
             if not await event_feed.is_at(session, CURSOR, position):
                 return
             await self._note(session, arrived)
-            await pulls.add(session, counted)
-            await event_rollups.move(session, CURSOR, upto, self._services.clock())
+            await pulls.add(session, await pulls.of_known(session, counted))
+            await event_rollups.move(session, CURSOR, upto, now)
         self._counter, self._position = counter, upto
 
     async def _note(self, session: WriteSession, arrived: Sequence[Arrived]) -> None:
