@@ -62,7 +62,7 @@ def lines(page: HtmlPage) -> list[str]:
 
 
 def test_the_timeline_tells_what_happened(full: Site) -> None:
-    page = full.get_page("/events")
+    page = full.get_page("/events?own=all")
 
     assert page.heading == "Events"
     told_lines = lines(page)
@@ -86,13 +86,14 @@ def test_the_timeline_tells_what_happened(full: Site) -> None:
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
-        ("/r/prod/-/events", 5),
+        ("/r/prod/-/events", 4),
+        ("/r/prod/-/events?own=all", 5),
         ("/r/prod/shop/api/-/events", 3),
         ("/r/prod/shop/api/-/events?action=pull", 1),
         ("/events?actor=alice", 1),
         ("/events?repository=shop/api&tag=1.4", 2),
         ("/events?registry=-", 1),
-        ("/events?range=24h", 6),
+        ("/events?range=24h", 5),
         ("/events?address=192.0.2.1", 0),
         (f"/events?until={(NOW - timedelta(days=5)).date()}", 0),
     ],
@@ -126,7 +127,7 @@ def test_a_strange_event_is_shown_as_it_came(full: Site) -> None:
 
 def test_pages_follow_each_other_by_key(full: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubedash.web.pages.events.PAGE_SIZE", 3)
-    page = full.get_page("/r/prod/-/events")
+    page = full.get_page("/r/prod/-/events?own=all")
     seen = lines(page)
     assert page.find("div", id="timeline").get("data-stream")
     while page.all("a", rel="next"):
@@ -191,7 +192,7 @@ def test_every_place_has_charts(full: Site, path: str) -> None:
 
 def test_what_the_filter_shows_is_a_file(full: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubedash.web.pages.event_files.PAGE_SIZE", 2)
-    answer = full.get("/events/export.csv?registry=prod")
+    answer = full.get("/events/export.csv?registry=prod&own=all")
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"].startswith('attachment; filename="events-')

@@ -14,6 +14,8 @@ def matches(where: EventFilter, event: Event) -> bool:
     """The same as the store's filter, for one event at hand."""
     if where.registry is not None and where.registry != (event.registry or UNATTRIBUTED):
         return False
+    if where.quiet and event.own and event.action == "pull":
+        return False
     if where.actions and event.action not in where.actions:
         return False
     if where.since is not None and event.at < where.since:

@@ -103,6 +103,8 @@ class EventFilter(Record, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     """Before this moment."""
+    quiet: bool = False
+    """Without what KubeDash itself only read; what it pushed and deleted stays."""
 
 
 class EventQuery(Record, frozen=True, kw_only=True):

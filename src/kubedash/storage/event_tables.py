@@ -101,6 +101,16 @@ for _columns in INDEXED:
         postgresql_where=_partial,
     )
 
+QUIET: Final = "own = 0 OR action <> 'pull'"
+"""What KubeDash itself only read is left out of most timelines: a crawl would fill them."""
+Index(
+    "ix_event_by_quiet",
+    event.c.occurred_at,
+    event.c.id,
+    sqlite_where=text(QUIET),
+    postgresql_where=text(QUIET),
+)
+
 event_key: Final = Table(
     "event_key",
     metadata,

@@ -11,14 +11,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, Subquery, bindparam, func, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, bindparam, func, literal_column, or_, select
 
 from kubedash.policy.events import Tally
 from kubedash.records import Event, EventFilter, EventQuery, Page
 from kubedash.records.events import UNATTRIBUTED
 from kubedash.storage.database import ReadSession
 from kubedash.storage.event_tables import event, event_source
-from kubedash.storage.paging import Keyset, Ordering, Shape
+from kubedash.storage.paging import Columns, Keyset, Ordering, Shape
 from kubedash.storage.tables import registry
 from kubedash.storage.values import from_micros, moment_of, to_micros
 
@@ -34,6 +34,8 @@ _LEADING: Final = ("digest", "tag", "repository", "address", "actor", "action", 
 """The filter that leads, where there are several: the first of these that is given."""
 _PLAIN: Final = ("digest", "tag", "repository", "address", "actor")
 _WITH_REPOSITORY: Final = "tag"
+_QUIETLY: Final = "quiet"
+"""Leads where nothing else does: it has an index of its own."""
 _ROW: Final = tuple(event.c)
 Sources = Mapping[int, str | None]
 
@@ -68,10 +70,11 @@ def wanted_by(where: EventFilter, found: Sources) -> Wanted | None:
         if not identifiers:
             return None
         values["source_id"] = identifiers[0] if len(identifiers) == 1 else sorted(identifiers)
-    leading = _leading(values)
+    leading = _leading(values) or ((_QUIETLY,) if where.quiet else ())
     times = {"since": where.since, "until": where.until}
     timed = {name: to_micros(moment) for name, moment in times.items() if moment is not None}
-    return Wanted(leading, tuple(name for name in values if name not in leading), values | timed, tuple(timed))
+    names = (*values, _QUIETLY) if where.quiet else tuple(values)
+    return Wanted(leading, tuple(name for name in names if name not in leading), values | timed, tuple(timed))
 
 
 def _sought(text: str) -> str:
@@ -150,7 +153,7 @@ def _looked_at(shape: Shape, leading: tuple[str, ...], timed: tuple[str, ...], w
 
 
 def _led(what: Select[Any], leading: tuple[str, ...], timed: tuple[str, ...]) -> Select[Any]:
-    return what.where(*(event.c[name] == bindparam(name) for name in leading), *between(timed))
+    return what.where(*conditions(event, leading, ()), *between(timed))
 
 
 def between(timed: tuple[str, ...], at: ColumnElement[int] = event.c.occurred_at) -> list[ColumnElement[bool]]:
@@ -159,12 +162,17 @@ def between(timed: tuple[str, ...], at: ColumnElement[int] = event.c.occurred_at
     return [limits[name] for name in timed]
 
 
-def conditions(source: Subquery, names: tuple[str, ...], lists: tuple[str, ...]) -> list[ColumnElement[bool]]:
-    """What is looked at row by row."""
-    return [
-        source.c[name].in_(bindparam(name, expanding=True)) if name in lists else source.c[name] == bindparam(name)
-        for name in names
-    ]
+def conditions(source: FromClause, names: tuple[str, ...], lists: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    """What the values of these names ask of a row."""
+    return [_condition(source.c, name, name in lists) for name in names]
+
+
+def _condition(columns: Columns, name: str, among: bool) -> ColumnElement[bool]:
+    if name == _QUIETLY:
+        # Written as the index has it: with parameters no database would know it again.
+        return or_(columns["own"] == literal_column("0"), columns["action"] != literal_column("'pull'"))
+    column: ColumnElement[Any] = columns[name]
+    return column.in_(bindparam(name, expanding=True)) if among else column == bindparam(name)
 
 
 async def after(

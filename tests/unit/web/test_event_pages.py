@@ -114,8 +114,14 @@ def test_a_filter_is_read_from_its_address() -> None:
     where = read.to_query(NOON, "prod", "shop/api")
 
     assert where == EventFilter(
-        registry="prod", repository="shop/api", actions=("push",), actor="ci", since=NOON - timedelta(days=1)
+        registry="prod",
+        repository="shop/api",
+        actions=("push",),
+        actor="ci",
+        since=NOON - timedelta(days=1),
+        quiet=True,
     )
+    assert not filters_of({"own": "all"}).to_query(NOON).quiet
     assert read.as_query() == "?action=push&actor=ci&range=24h"
     assert [chosen.without for chosen in read.chosen(Here("/events", {"actor": "ci", "range": "24h"}))] == [
         "/events?actor=ci&range=24h",
@@ -153,6 +159,10 @@ def test_an_event_at_hand_is_filtered_as_the_store_does() -> None:
     ):
         assert not matches(other, found)
     assert matches(EventFilter(registry="-"), event(1, registry=None))
+    quiet = EventFilter(quiet=True)
+    assert matches(quiet, found)
+    assert matches(quiet, event(1, action="delete", own=True))
+    assert not matches(quiet, event(1, action="pull", own=True))
 
 
 def stats(*counts: EventCounts, step: int = 3600) -> EventStats:

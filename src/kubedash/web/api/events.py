@@ -40,6 +40,7 @@ async def provide_deed(
     address: Text = None,
     since: Moment = None,
     until: Moment = None,
+    quiet: Annotated[bool, QueryParameter(description="Without what KubeDash itself only read.")] = False,
 ) -> EventFilter:
     """Who did what and when. Raises `InvalidInput` for times that are none."""
     return EventFilter(
@@ -48,6 +49,7 @@ async def provide_deed(
         address=address,
         since=read_moment("since", since),
         until=read_moment("until", until),
+        quiet=quiet,
     )
 
 

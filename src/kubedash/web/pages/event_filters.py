@@ -65,6 +65,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     since: str = ""
     """A day or a moment, RFC 3339."""
     until: str = ""
+    own: str = ""
+    """`all`: with what KubeDash itself only read, which is left out otherwise."""
     range: str = ""
     """A stretch of time up to now: `24h`, `7d`, `30d`, `365d`."""
 
@@ -83,6 +85,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             address=self.address or None,
             since=since,
             until=_end(self.until),
+            quiet=self.own != "all",
         )
 
     def as_query(self) -> str:

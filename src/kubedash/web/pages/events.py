@@ -30,6 +30,8 @@ from kubedash.workflows.services import Services
 
 SECTION: Final = "events"
 PAGE_SIZE: Final = 100
+MORE_LOOKS: Final = 3
+"""How often a page that is nearly empty is filled up."""
 DEFAULT_RANGE: Final = "7d"
 """Of the charts, where none is chosen."""
 
@@ -205,7 +207,7 @@ async def _timeline(request: HtmlRequest, services: Services, actor: Actor, plac
     cursor = asked.get("cursor") or None
     # Asked before the page is read: what arrives in between is sent again rather than lost.
     newest = await follow_events.newest_event(services, actor)
-    found = await events.open_events(services, actor, EventQuery(where=where, limit=PAGE_SIZE, cursor=cursor))
+    found = await _filled_page(services, actor, EventQuery(where=where, limit=PAGE_SIZE, cursor=cursor))
     here = here_of(request)
     lines = Lines(urls_of(request), here, across=place.registry is None, opened=asked.get("open"))
     follows = cursor is None and not where.until
@@ -230,6 +232,17 @@ async def _timeline(request: HtmlRequest, services: Services, actor: Actor, plac
     )
     template = "images/events.html" if place.header else "events/page.html"
     return page(request, template, view, section="registries" if place.header else SECTION)
+
+
+async def _filled_page(services: Services, actor: Actor, query: EventQuery) -> Page[Event]:
+    """Several filters at once are looked for piece by piece: a page that stays nearly empty gets some more of them."""
+    found = await events.open_events(services, actor, query)
+    for _ in range(MORE_LOOKS):
+        if found.next is None or len(found.items) >= query.limit // 2:
+            break
+        more = await events.open_events(services, actor, replace(query, cursor=found.next))
+        found = replace(found, items=found.items + more.items, next=more.next)
+    return found
 
 
 async def _has_told(services: Services, actor: Actor, place: Place) -> bool:
@@ -270,7 +283,8 @@ def _exports(request: HtmlRequest, where: EventFilter) -> tuple[tuple[str, str],
 
 def _as_query(where: EventFilter) -> dict[str, object]:
     names = ("registry", "repository", "tag", "digest", "actor", "address")
-    return {name: getattr(where, name) for name in names} | {"action": ",".join(where.actions)}
+    own = None if where.quiet else "all"
+    return {name: getattr(where, name) for name in names} | {"action": ",".join(where.actions), "own": own}
 
 
 def _settings_address(request: HtmlRequest, actor: Actor, place: Place) -> str:
@@ -283,7 +297,7 @@ async def _charts(request: HtmlRequest, services: Services, actor: Actor, place:
     filters = filters_of(request.query_params)
     filters = replace(filters, range=filters.range or ("" if filters.since else DEFAULT_RANGE))
     where = filters.to_query(datetime.now(UTC), place.registry, place.repository)
-    stats = await events.event_stats(services, actor, where)
+    stats = await events.event_stats(services, actor, replace(where, quiet=False))
     view = ChartsView(
         place=place,
         filters=filters,
