@@ -50,9 +50,9 @@ bench: assets $(VENV)/.dev ## Print the figures of docs/explanation/performance.
 peers: ## Build other registries and clients with Go into .tools, for the tests that talk to them
 	scripts/peers.sh
 
-pictures: assets $(VENV)/.dev ## Take the pictures of the README from the demo
+pictures: assets $(VENV)/.dev ## Take the pictures of the README from the demo (ARGS="tags-dark" for some)
 	scripts/need.sh docker-registry chromium fonts-dejavu-core
-	$(BIN)/python -m demo.pictures
+	$(BIN)/python -m demo.pictures $(ARGS)
 
 docs: $(VENV)/.dev ## Renew what the docs say from the code
 	$(BIN)/python -m scripts.documentation --write

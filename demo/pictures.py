@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Final, Literal
@@ -31,8 +32,8 @@ PICTURES: Final[dict[str, tuple[str, _Scheme]]] = {
 }
 
 
-def main() -> None:
-    """Fills a registry, crawls it, and writes docs/img/*.png."""
+def main(*names: str) -> None:
+    """Fills a registry, crawls it, and writes docs/img/*.png: those of these names, or all."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -44,6 +45,8 @@ def main() -> None:
         activity.act(registry)
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_ARGUMENTS))
         for name, (path, scheme) in PICTURES.items():
+            if names and name not in names:
+                continue
             _take(browser, server, path, scheme, FOLDER / f"{name}.png")
             print(f"docs/img/{name}.png")
         browser.close()
@@ -65,4 +68,4 @@ def _take(browser: Browser, server: ServerProcess, path: str, scheme: _Scheme, t
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

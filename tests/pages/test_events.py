@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -240,3 +241,14 @@ def test_a_first_visit_to_the_charts_is_light(full: Site) -> None:
             sizes.append(sum(len(part) for part in answer.iter_raw()))
 
     assert sum(sizes) < 200_000
+
+
+def test_everything_lies_below_the_base_path(tmp_path: Path) -> None:
+    with open_site(tmp_path, KUBEDASH_BASE_PATH="/kd") as site:
+        site.call(_add, "prod")
+        site.call(tell, "prod", EVENTS)
+        site.sign_in()
+        page = site.get_page("/events")
+        assert (page.find("div", id="timeline").get("data-stream") or "").startswith("/kd/-/events?")
+        assert "/kd/plugins/registry/events/prod" in site.get_page("/r/prod/-/settings/events").text
+        site.get_page("/events/charts")

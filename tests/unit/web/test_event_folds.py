@@ -35,6 +35,19 @@ def test_a_docker_pull_of_an_index_is_one_line() -> None:
     assert [found.id for found in pull[0].events] == [4, 3, 2, 1]
 
 
+def test_a_tag_that_was_only_asked_for_is_not_said_to_be_pulled() -> None:
+    found = lines(
+        event(1, action="pull", method="HEAD", tag="1", digest=digest("a")),
+        event(2, action="pull", method="GET", digest=digest("a")),
+        event(3, action="pull", method="GET", tag="2", digest=digest("b")),
+        event(4, action="pull", method="HEAD", tag="latest", digest=digest("c")),
+    )
+
+    assert found == ["ci pulled shop/api:2, 1, and asked for latest"]
+    asked = lines(*(event(n, action="pull", method="HEAD", tag=f"1.{n}") for n in range(2)))
+    assert asked == ["ci asked for shop/api:1.1, 1.0"]
+
+
 def test_pulls_of_others_elsewhere_or_much_later_stand_alone() -> None:
     found = lines(
         event(1, action="pull", tag="1", method="GET"),

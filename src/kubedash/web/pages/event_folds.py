@@ -124,7 +124,10 @@ _RULES: Final[dict[str, Callable[[Sequence[Event], Event], bool]]] = {
 
 
 def _head(line: Sequence[Event]) -> Event:
-    """What a line speaks of: a tag rather than a digest, a manifest rather than a blob."""
-    tagged = next((event for event in line if event.tag), None)
+    """What a line speaks of: a tag rather than a digest, one that was pulled rather than asked for."""
+    got = {event.digest for event in line if event.digest and event.method != "HEAD"}
+    tags = [event for event in line if event.tag]
+    tagged = next((event for event in tags if event.method != "HEAD" or event.digest in got), None)
+    tagged = tagged or next(iter(tags), None)
     manifest = next((event for event in line if not is_blob(event)), None)
     return tagged or manifest or line[0]

@@ -27,7 +27,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
     text: str
     tone: str
-    """`plain` or `warn`: colour only repeats the word."""
+    """`plain` or `warn`: colour only repeats the word. What is said above the page too stays plain."""
     title: str
     """What it means."""
 
@@ -46,7 +46,7 @@ class Sentence(msgspec.Struct, frozen=True, gc=False):
 
 
 UNAUTHENTICATED: Final = Mark(
-    "not authenticated", "warn", "The post carried no secret that we know: anybody who reaches us could have sent it."
+    "not authenticated", "plain", "The post carried no secret that we know: anybody who reaches us could have sent it."
 )
 OWN: Final = Mark("KubeDash itself", "plain", "A request that KubeDash made, told by its user agent.")
 UNATTRIBUTED: Final = Mark(
@@ -107,11 +107,26 @@ def _and_others(names: list[str]) -> str:
 def _tail(fold: Fold) -> str:
     head = fold.head
     if head.action == "pull":
-        others = list(dict.fromkeys(e.tag for e in fold.events if e.tag and e.tag != head.tag))
-        return _and_others(others)
+        pulled, asked = _tags_of_pulls(fold)
+        return _and_others([tag for tag in pulled if tag != head.tag]) + _asked_too(asked)
     if len(fold.events) == 1:
         return f" from {head.from_repository}" if head.from_repository else ""
     return _with(fold)
+
+
+def _tags_of_pulls(fold: Fold) -> tuple[list[str], list[str]]:
+    """Tags whose manifest was pulled, by whatever name, and tags that were only asked for."""
+    got = {event.digest for event in fold.events if event.method != "HEAD"}
+    tags = dict.fromkeys(event.tag for event in fold.events if event.tag)
+    pulled = {e.tag for e in fold.events if e.tag and (e.method != "HEAD" or (e.digest and e.digest in got))}
+    if only_asked(fold):
+        return [tag for tag in tags if tag], []
+    return [tag for tag in tags if tag in pulled], [tag for tag in tags if tag and tag not in pulled]
+
+
+def _asked_too(tags: list[str]) -> str:
+    """`, and asked for latest`; empty for none."""
+    return f", and asked for {_and_others(tags)[2:]}" if tags else ""
 
 
 def _with(fold: Fold) -> str:
