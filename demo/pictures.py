@@ -41,8 +41,8 @@ def main(*names: str) -> None:
         sample_registry(Path(folder) / "registry", events_to=server.url) as registry,
         sync_playwright() as playwright,
     ):
-        connect(server, registry)
         activity.act(registry)
+        connect(server, registry)
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_ARGUMENTS))
         for name, (path, scheme) in PICTURES.items():
             if names and name not in names:

@@ -37,7 +37,8 @@ def sample_registry(
 ) -> Iterator[RegistryProcess]:
     """A filled registry behind users and passwords; its folder is filled once and kept.
 
-    `events_to` is the address of a KubeDash that hears of its events, running or not yet.
+    `events_to` is the address of a KubeDash that hears of its events. Until it knows the
+    registry it refuses them, and the registry sends them again.
     """
     registry = RegistryProcess(
         folder,
@@ -61,7 +62,7 @@ def notifications(events_to: str) -> dict[str, Any]:
     """The endpoint that a registry's settings page shows, but for the pause after failures: a demo does not wait."""
     return {
         "name": "kubedash",
-        "url": f"{events_to}/plugins/registry/events",
+        "url": f"{events_to}/plugins/registry/events/{NAME}",
         "timeout": "1s",
         "threshold": 5,
         "backoff": "1s",
@@ -126,9 +127,9 @@ def _demo(folder: Path, port: int, tags: int) -> int:
         with sample_registry(
             folder / "registry", tags=tags, port=free_port(_REGISTRY_PORT), events_to=process.url
         ) as registry:
+            activity.act(registry)
             _say("Crawling the sample registry …")
             ended = connect(process, registry, _show_progress)
-            activity.act(registry)
             _welcome(process, registry, ended, time.monotonic() - began)
             return process.wait()
 

@@ -43,8 +43,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory, server: ServerProcess) ->
 @pytest.fixture(scope="session")
 def house(server: ServerProcess, registry: RegistryProcess) -> ServerProcess:
     """KubeDash with the sample registry crawled, and with events of what people did there."""
-    assert connect(server, registry) == "done", server.log.read_text()[-3000:]
     activity.act(registry)
+    assert connect(server, registry) == "done", server.log.read_text()[-3000:]
     return server
 
 

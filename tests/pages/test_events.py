@@ -46,7 +46,7 @@ EVENTS: Final = (
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two registries that told something, and one that did not."""
     with open_site(tmp_path_factory.mktemp("events")) as site:
-        for name in ("prod", "edge", "silent"):
+        for name in ("prod", "edge", "silent", "own"):
             site.call(_add, name)
         site.call(tell, "prod", EVENTS)
         hostile = told(8, _ago(10), action="push", repository="shop/api", tag=HOSTILE, actor=HOSTILE, useragent=HOSTILE)
@@ -54,6 +54,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site.call(
             tell, None, [told(9, _ago(5), action="", repository=None, tag=None, digest=None, actor="=1+1")], False
         )
+        site.call(tell, "own", [told(20, _ago(60), action="pull", useragent="kubedash/1", repository="read")])
         site.sign_in()
         yield site
 
@@ -77,6 +78,7 @@ def test_the_timeline_tells_what_happened(full: Site) -> None:
         "alice deleted shop/web:old",
         "node-1 pulled shop/api:1.4 2 requests, 1 of them HEAD",
         "ci pushed shop/api:1.4, with 1 layer or config",
+        "ci pulled read:1.0 KubeDash itself",
         "ci pushed shop/api:1.3",
     ]
     assert "2 events below are not authenticated" in page.text
@@ -147,6 +149,7 @@ def test_pages_follow_each_other_by_key(full: Site, monkeypatch: pytest.MonkeyPa
         ("/r/silent/-/events", "notifications:"),
         ("/r/silent/-/events", "/plugins/registry/events/silent"),
         ("/r/prod/none/such/-/events", "has told nothing about this one so far"),
+        ("/r/own/-/events", "all of them tell what KubeDash itself reads"),
         ("/events?actor=nobody-of-that-name", "No event matches"),
     ],
 )
@@ -174,7 +177,7 @@ def test_figures_are_charts_and_tables(full: Site) -> None:
     rows = [list(row.iter("td")) for row in tables[0].iter("tr")]
     sums = [sum(int(page.text_of(cell)) for cell in column) for column in zip(*filter(None, rows), strict=True)]
     assert sums == [3, 1, 1, 0]
-    assert "4 more events not counted" in page.text
+    assert "5 more events not counted" in page.text
     assert [page.text_of(row) for row in page.all("th", scope="row") if "alice" in page.text_of(row)] == ["alice"]
 
 

@@ -66,8 +66,9 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
     """What the filter's form asks for: name, label and value."""
     filtered: bool
     """A filter is set, so that an empty timeline may just be no match."""
-    told: bool
-    """The registry has told of something else, where nothing is known of this repository."""
+    told: str
+    """Of an empty timeline: `own` where only KubeDash's own reading was told, `elsewhere` where the registry told
+    of something else; empty where it told nothing at all."""
     kept: str
     """The query that timeline and charts pass on to each other."""
     page: Page[Event]
@@ -218,7 +219,7 @@ async def _timeline(request: HtmlRequest, services: Services, actor: Actor, plac
         chosen=() if place.header else filters.chosen(here, dict(ACTIONS)),
         fields=_fields(place, filters),
         filtered=place.header is None and filters != Filters(),
-        told=not found.items and await _has_told(services, actor, place),
+        told="" if found.items else await _told(services, actor, place),
         kept=filters.as_query(),
         page=found,
         days=lines.days(found.items),
@@ -245,12 +246,13 @@ async def _filled_page(services: Services, actor: Actor, query: EventQuery) -> P
     return found
 
 
-async def _has_told(services: Services, actor: Actor, place: Place) -> bool:
-    """Whether a repository without events lies in a registry with some."""
-    if place.repository is None:
-        return False
-    query = EventQuery(where=EventFilter(registry=place.registry), limit=1)
-    return bool((await events.open_events(services, actor, query)).items)
+async def _told(services: Services, actor: Actor, place: Place) -> str:
+    """What was told where a timeline is empty."""
+    own = EventFilter(registry=place.registry, repository=place.repository)
+    for word, where in (("own", own), ("elsewhere", EventFilter(registry=place.registry))):
+        if (await events.open_events(services, actor, EventQuery(where=where, limit=1))).items:
+            return word
+    return ""
 
 
 def _fields(place: Place, filters: Filters) -> tuple[tuple[str, str, str], ...]:
