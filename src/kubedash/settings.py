@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -120,6 +121,9 @@ SETTINGS: Final = (
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 MIN_SECRET_LENGTH: Final = 32
 _CONFIG_FILE: Final = "kubedash.toml"
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+_PATH: Final = re.compile(r"[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*")
+_WEB_ADDRESS: Final = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 T = TypeVar("T")
 
 
@@ -161,13 +165,13 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     read = _Reader(os.environ if environ is None else environ)
     return Settings(
         data_dir=Path(read.text("data_dir")),
-        database_url=read.text("database_url"),
+        database_url=read.checked("database_url", _database_url),
         secret_key=read.checked("secret_key", _secret_key),
         admin_password=read.text("admin_password"),
         host=read.text("host"),
         port=read.checked("port", _between(0, 65535)),
         base_path=read.checked("base_path", _base_path),
-        public_url=read.text("public_url").rstrip("/"),
+        public_url=read.checked("public_url", _public_url),
         trusted_proxies=read.checked("trusted_proxies", _words),
         registries=read.checked("registries", _registries),
         delete_images=read.checked("delete_images", _boolean),
@@ -232,6 +236,8 @@ def _read_secret_file(name: str, path: Path) -> str:
 
 def _between(least: int, most: int) -> Callable[[str], int]:
     def check(text: str) -> int:
+        if not _WHOLE.fullmatch(text):
+            raise ValueError(f"{text[:40]!r} is no whole number")
         value = int(text)
         if not least <= value <= most:
             raise ValueError(f"{value} is not between {least} and {most}")
@@ -259,7 +265,23 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _base_path(text: str) -> str:
     stripped = text.strip("/")
+    if stripped and not _PATH.fullmatch(stripped):
+        raise ValueError(f"{text[:200]!r} is no path such as /kubedash")
     return f"/{stripped}" if stripped else ""
+
+
+def _public_url(text: str) -> str:
+    stripped = text.rstrip("/")
+    if stripped and not _WEB_ADDRESS.fullmatch(stripped):
+        raise ValueError(f"{text[:200]!r} is no address such as https://kubedash.example.com")
+    return stripped
+
+
+def _database_url(text: str) -> str:
+    """It is not repeated where it is refused: it may hold a password."""
+    if text and "://" not in text:
+        raise ValueError("it is no URL such as postgresql://user:password@host:5432/kubedash")
+    return text
 
 
 def _secret_key(text: str) -> str:
@@ -269,6 +291,8 @@ def _secret_key(text: str) -> str:
 
 
 def _registries(text: str) -> tuple[dict[str, Any], ...]:
+    if text.lstrip().startswith("{"):
+        raise ValueError("one registry is a list too: put it between [ and ]")
     if text and not text.lstrip().startswith("["):
         try:
             text = Path(text).read_text()

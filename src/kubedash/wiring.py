@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from kubedash.errors import Unavailable
 from kubedash.jobs.engine import Engine
 from kubedash.jobs.inline import InlineJobs
 from kubedash.live import Live
@@ -29,9 +30,18 @@ def database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite+aiosqlite:///{settings.data_dir.absolute() / DATABASE_FILE}"
 
 
+def make_data_folder(settings: Settings) -> None:
+    """Nobody else's business. Raises `Unavailable` where it cannot be made."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"Cannot make the data folder {settings.data_dir}: {error.strerror}."
+        raise Unavailable(reason, hint="Set KUBEDASH_DATA_DIR to a folder that may be written.") from error
+
+
 async def upgrade_database(settings: Settings) -> None:
     """Brings the schema to this version and does nothing else."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data_folder(settings)
     await upgrade(database_url(settings))
 
 

@@ -122,6 +122,18 @@ def test_a_port_that_is_taken_is_a_refusal(tmp_path: Path) -> None:
     assert "Traceback" not in said(tmp_path)
 
 
+def test_a_port_that_is_none_is_misuse(tmp_path: Path) -> None:
+    with started(tmp_path, "serve", "--port", "99999") as process:
+        assert process.wait(SECONDS) == 2, said(tmp_path)
+
+
+def test_a_data_folder_that_cannot_be_made_is_a_refusal(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with started(tmp_path, "serve", "--port", "0", KUBEDASH_DATA_DIR=str(tmp_path / "file" / "data")) as process:
+        assert process.wait(SECONDS) == 1, said(tmp_path)
+    assert said(tmp_path).startswith("kubedash: Cannot make the data folder")
+
+
 def test_two_servers_do_not_share_a_port(tmp_path: Path) -> None:
     with socket.socket() as shared:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

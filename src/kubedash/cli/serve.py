@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
@@ -28,13 +29,16 @@ COLLECT_AFTER: Final = 10_000
 """Objects between two collections: a page makes thousands that live as long as the page."""
 _LOGGING: Final[dict[str, Any]] = {"handlers": {}, "loggers": {"_granian": {"handlers": [], "propagate": True}}}
 """The web server's own words go the way of all others; access is logged by the application."""
+_A_PORT: Final = Number(gte=0, lte=65535)
 database = App(name="db", help="Look after the database.")
 
 
 def serve(
     *,
     host: Annotated[str | None, Parameter(help="Address to listen on; KUBEDASH_HOST otherwise.")] = None,
-    port: Annotated[int | None, Parameter(help="Port to listen on; KUBEDASH_PORT otherwise.")] = None,
+    port: Annotated[
+        int | None, Parameter(help="Port to listen on; KUBEDASH_PORT otherwise.", validator=_A_PORT)
+    ] = None,
 ) -> None:
     """Serve pages and API, and keep the index fresh, until SIGTERM or Ctrl-C."""
     in_force = settings.load()

@@ -40,7 +40,7 @@ from kubedash.web.rendering import Renderer
 from kubedash.web.security import Envelope
 from kubedash.web.sessions import session_config
 from kubedash.web.webhooks import Webhooks
-from kubedash.wiring import close_services, open_services
+from kubedash.wiring import close_services, make_data_folder, open_services
 from kubedash.workflows.services import Services
 
 NOT_COMPRESSED: Final = ("/static/", "^/-/live$", "^/-/events$")
@@ -114,7 +114,7 @@ def create_app(
     `opener` makes the services (tests bring their own). With `development` templates
     are read again at every page. Raises `Unavailable` where the assets were not built.
     """
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data_folder(settings)
     renderer = Renderer(settings.base_path, development=development)
     app = Litestar(
         route_handlers=list(ROUTES),
