@@ -68,9 +68,12 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path, url: str, **settings: object) -> AsyncIterator[House]:
+async def house(
+    folder: Path, url: str, *, environ: dict[str, str] | None = None, **settings: object
+) -> AsyncIterator[House]:
     """`settings` go to the registry, where the folder has none yet. Nothing is crawled by itself."""
-    async with open_house(folder, KUBEDASH_SYNC_INTERVAL="0", KUBEDASH_REGISTRY_TIMEOUT="1") as services:
+    wanted_environ = {"KUBEDASH_SYNC_INTERVAL": "0", "KUBEDASH_REGISTRY_TIMEOUT": "1", **(environ or {})}
+    async with open_house(folder, **wanted_environ) as services:
         async with services.database.write() as session:
             wanted = RegistrySettings(name=NAME, title="Local", url=url, **settings)  # type: ignore[arg-type]
             known = await registries.find(session, NAME)
