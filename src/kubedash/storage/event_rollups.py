@@ -96,7 +96,8 @@ def _counts(rows: Iterable[Row[Any]]) -> Counter[Key]:
             for dimension, name in ((BY_REPOSITORY, repository), (BY_ACTOR, actor)):
                 if name:
                     found[dimension, name, source_id, span, start, tally] += many
-                    found[dimension, name, source_id, span, start, Tally.ALL] += many
+                    if span != HOUR:  # Top lists of many days read nothing else.
+                        found[dimension, name, source_id, span, start, Tally.ALL] += many
     return found
 
 

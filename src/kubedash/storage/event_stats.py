@@ -146,10 +146,11 @@ async def _series(session: ReadSession, wanted: Rolled, found: Sources) -> Seque
 
 async def _top(session: ReadSession, wanted: Rolled, dimension: int, found: Sources) -> tuple[TopEntry, ...]:
     """The names that were counted most; each piece of the stretch is summed by itself."""
-    everything = set(COUNTED) <= set(wanted.tallies)
-    tallies = [int(Tally.ALL)] if everything else [tally for tally in wanted.tallies if tally in COUNTED]
+    single = [tally for tally in wanted.tallies if tally in COUNTED]
     sums: dict[tuple[str, str | None], int] = defaultdict(int)
     for piece in wanted.stretch.pieces():
+        summed = len(single) == len(COUNTED) and piece[0] != rollups.HOUR
+        tallies = [int(Tally.ALL)] if summed else single
         values = _top_values(wanted, (dimension, *piece), tallies)
         for row in await session.rows(_top_statement(wanted), values):
             sums[row.name, found.get(row.source_id) if dimension == rollups.BY_REPOSITORY else None] += int(row.many)
