@@ -1,6 +1,6 @@
 """How many webhook posts a second are taken, each of one event and durable before its answer.
 
-wrk posts distinct events over 64 connections for a minute, as a registry writes them,
+wrk posts distinct events over 128 connections for a minute, as a registry writes them,
 while a hundred viewers follow them live. Load generator, server, viewers and database
 share the processors of this machine. Beside it stands what the store itself takes in
 batches of 1,000, with nothing in front of it.
@@ -9,6 +9,7 @@ batches of 1,000, with nothing in front of it.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +36,7 @@ from tests.support.databases import PostgresServer
 from tests.support.events import row
 
 SECONDS: Final = int(os.environ.get("BENCH_SECONDS", "60"))
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 128
 VIEWERS: Final = 100
 TOGETHER: Final = 1_000
 LIMIT_SECONDS: Final = 5.0
@@ -102,7 +104,7 @@ def figures() -> Iterator[Figure]:
 def _of(kind: str, folder: Path, url: str, postgres: PostgresServer | None) -> Iterator[Figure]:
     bare = postgres.url("bare") if postgres else str(folder / "bare.db")
     limit = asyncio.run(_store_limit(bare))
-    before = _seconds_of(_family(postgres.pid)) if postgres and postgres.pid else 0.0
+    before = _seconds_of(_family(postgres.pid)) if postgres else 0.0
     found = _posted(folder, url)
     rate, tail = found["rate"], found["p99"]
     yield Figure(
@@ -147,8 +149,7 @@ async def _store_limit(url: str) -> float:
         written, began = 0, time.perf_counter()
         while time.perf_counter() - began < LIMIT_SECONDS:
             rows = [values | {"event_id": f"{written}-{number}"} for number, values in enumerate(batch)]
-            async with database.write(durable=True) as session:
-                await event_writing.add(session, rows)
+            await database.write_for_good(partial(event_writing.add, rows=rows))
             written += TOGETHER
         return written / (time.perf_counter() - began)
     finally:
@@ -222,6 +223,8 @@ def _viewers(server: ServerProcess) -> Iterator[list[int]]:
         yield heard
     finally:
         running.cancel()
+        with contextlib.suppress(asyncio.CancelledError, concurrent.futures.CancelledError):
+            running.result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
 

@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
 
 
 def test_a_locked_sqlite_file_is_unavailable(sqlite_database: DatabaseAt, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubedash.storage.database._BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr("kubedash.storage.engines.BUSY_MILLISECONDS", 50)
     other = sqlite3.connect(sqlite_database.url, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 

@@ -12,47 +12,30 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, Protocol, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, text
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.engine import URL, Row
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import ClauseElement, Executable
 
 from kubedash.errors import Conflict, InvalidInput, Unavailable
-from kubedash.storage.prepared import execute_many
+from kubedash.storage import engines
+from kubedash.storage.engines import READERS
+from kubedash.storage.one_hop import OneHop, at_once
+from kubedash.storage.prepared import Statements, execute_many, insert_together
 from kubedash.storage.readers import Readers
 
-READERS: Final = 4
-POSTGRESQL_WRITERS: Final = 8
-POOL_TIMEOUT: Final = 30.0
-_BUSY_MILLISECONDS: Final = 30_000
 _SWITCH_PAUSE_SECONDS: Final = 0.01
-_CACHE_KIBIBYTES: Final = 16_384
-_SQLITE_PRAGMAS: Final = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",
-    "PRAGMA foreign_keys = ON",
-    f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}",
-    "PRAGMA temp_store = MEMORY",
-)
-_WAIT_FOR_DISK: Final = text("SET LOCAL synchronous_commit = on")
-"""Whatever the server's default is; stronger ones, with replicas, are left to it."""
-_DURABLE: Final = "kubedash_durable"
-_SYNCHRONOUS: Final = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
-_POSTGRESQL_SETTINGS: Final = ("SET jit = off", "SET plan_cache_mode = force_custom_plan")
-"""Compiling costs more than these queries; a plan made for any pattern is a bad plan for one."""
-_SQLITE_CONNECTION: Final = {"timeout": _BUSY_MILLISECONDS / 1000, "isolation_level": None}
-_POSTGRESQL_CONNECTION: Final = {"connect_timeout": 10}
 _UPGRADE_LOCK: Final = 0x6B64_6173_68
 """Any number, as long as it stays this one."""
 Values = Mapping[str, Any]
@@ -101,6 +84,10 @@ class WriteSession(ReadSession):
         """How many rows it touched."""
         return await self._run(lambda connection: connection.execute(statement, values).rowcount)
 
+    async def together(self, insert: Statements, rows: Sequence[Sequence[Any]]) -> None:
+        """Few statements for many rows, on SQLite; see `insert_together`."""
+        await self._run(lambda connection: insert_together(connection, insert, rows))
+
     async def many(self, statement: ClauseElement, rows: Sequence[Values]) -> None:
         """The same statement for every row, in one round; nothing to do for none.
 
@@ -113,10 +100,11 @@ class WriteSession(ReadSession):
 class Database:
     """Hands out sessions. Everything the driver raises leaves here as one of our errors."""
 
-    def __init__(self, url: URL, readers: Readers, writer: AsyncEngine) -> None:
+    def __init__(self, url: URL, readers: Readers, writer: AsyncEngine, lasting: OneHop) -> None:
         self.url = url
         self._readers = readers
         self._writer = writer
+        self._lasting = lasting
         sqlite = url.get_backend_name() == "sqlite"
         self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if sqlite else nullcontext()
 
@@ -128,11 +116,11 @@ class Database:
         does not answer.
         """
         parsed = parse_url(url)
-        sqlite = parsed.get_backend_name() == "sqlite"
         database = cls(
             parsed,
-            Readers(_sqlite_readers(parsed) if sqlite else _postgresql_readers(parsed), READERS),
-            _sqlite_engine(parsed) if sqlite else _postgresql_engine(parsed),
+            Readers(engines.reading(parsed), READERS),
+            engines.writing(parsed),
+            OneHop(engines.lasting(parsed)),
         )
         try:
             with translated_errors():
@@ -154,32 +142,34 @@ class Database:
                 yield ReadSession(self.dialect, run)
 
     @asynccontextmanager
-    async def write(self, *, durable: bool = False) -> AsyncIterator[WriteSession]:
-        """One at a time on SQLite: waiting here is cheaper than waiting at the file's lock.
-
-        With `durable` it is on the disk when the block ends, and survives a power cut;
-        else the last of it may be lost then.
-        """
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """One at a time on SQLite: waiting here is cheaper than waiting at the file's lock."""
         async with self._turn:
             with translated_errors():
-                async with _whole(self._transaction(durable)) as connection:
+                async with _whole(self._writer.begin()) as connection:
 
                     def run(work: Callable[[Connection], T]) -> Awaitable[T]:
                         return _to_its_end(connection.run_sync(work))
 
                     yield WriteSession(self.dialect, run)
 
-    @asynccontextmanager
-    async def _transaction(self, durable: bool) -> AsyncIterator[AsyncConnection]:
-        async with self._writer.connect() as plain:
-            connection = await plain.execution_options(**{_DURABLE: durable})
-            async with connection.begin():
-                if durable and self.dialect == "postgresql":
-                    await connection.execute(_WAIT_FOR_DISK)
-                yield connection
+    async def write_for_good(self, body: Callable[[WriteSession], Coroutine[Any, Any, T]]) -> T:
+        """What `body` returns, when all it wrote is on the disk and survives a power cut.
+
+        Of what `write` keeps the last may be lost then. `body` runs in another thread and
+        may await nothing but its session.
+        """
+
+        async def transaction(connection: Connection) -> T:
+            return await body(WriteSession(self.dialect, partial(at_once, connection)))
+
+        async with self._turn:
+            with translated_errors():
+                return await _to_its_end(self._lasting.run(transaction))
 
     async def close(self) -> None:
         await self._readers.close()
+        await self._lasting.close()
         await self._writer.dispose()
 
 
@@ -194,7 +184,7 @@ async def upgrade(url: str) -> None:
     with translated_errors():
         if sqlite:
             await asyncio.to_thread(_create_file, Path(parsed.database or ""))
-        engine = _sqlite_engine(parsed) if sqlite else _postgresql_engine(parsed)
+        engine = engines.writing(parsed)
         try:
             async with engine.begin() as connection:
                 if not sqlite:
@@ -225,8 +215,8 @@ def _create_file(path: Path) -> None:
 
 def _switch_to_wal(path: Path) -> None:
     """SQLite answers BUSY at once, whatever its timeout, while another connection switches too."""
-    deadline = monotonic() + _BUSY_MILLISECONDS / 1000
-    with closing(sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)) as connection:
+    deadline = monotonic() + engines.BUSY_MILLISECONDS / 1000
+    with closing(sqlite3.connect(path, timeout=engines.BUSY_MILLISECONDS / 1000, isolation_level=None)) as connection:
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -307,66 +297,6 @@ def parse_url(url: str) -> URL:
 
 
 _URL_HINT: Final = "It looks like postgresql://user:password@host:5432/kubedash; empty means an SQLite file."
-
-
-def _sqlite_engine(url: URL) -> AsyncEngine:
-    """The one writer."""
-    engine = create_async_engine(url, connect_args=_SQLITE_CONNECTION, **_pool(1))
-    _prepare_sqlite(engine.sync_engine, _SQLITE_PRAGMAS, "BEGIN IMMEDIATE")
-    return engine
-
-
-def _sqlite_readers(url: URL) -> Engine:
-    # Handed from one thread to the next between sessions; never in two at once.
-    connection = {**_SQLITE_CONNECTION, "check_same_thread": False}
-    engine = create_engine(url.set(drivername="sqlite"), connect_args=connection, poolclass=QueuePool, **_pool(READERS))
-    _prepare_sqlite(engine, (*_SQLITE_PRAGMAS[1:], "PRAGMA query_only = ON"), "BEGIN")
-    return engine
-
-
-def _prepare_sqlite(engine: Engine, pragmas: Sequence[str], begin: str) -> None:
-    @event.listens_for(engine, "connect")
-    def prepare(connection: DBAPIConnection, record: object) -> None:
-        _run_all(connection, pragmas)
-
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        durable = connection.get_execution_options().get(_DURABLE)
-        if durable is not None:
-            connection.exec_driver_sql(_SYNCHRONOUS[durable])
-        connection.exec_driver_sql(begin)
-
-
-def _postgresql_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(
-        url, pool_pre_ping=True, connect_args=_POSTGRESQL_CONNECTION, **_pool(POSTGRESQL_WRITERS)
-    )
-    _prepare_postgresql(engine.sync_engine)
-    return engine
-
-
-def _postgresql_readers(url: URL) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL_CONNECTION, **_pool(READERS))
-    _prepare_postgresql(engine)
-    return engine
-
-
-def _prepare_postgresql(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def prepare(connection: DBAPIConnection, record: object) -> None:
-        _run_all(connection, _POSTGRESQL_SETTINGS)
-        connection.commit()
-
-
-def _pool(connections: int) -> dict[str, Any]:
-    return {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_TIMEOUT}
-
-
-def _run_all(connection: DBAPIConnection, statements: Sequence[str]) -> None:
-    cursor = connection.cursor()
-    for statement in statements:
-        cursor.execute(statement)
-    cursor.close()
 
 
 def _is_lost(error: BaseException | None) -> bool:

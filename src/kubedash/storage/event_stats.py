@@ -8,13 +8,14 @@ events themselves, and the answer says how far back that reached.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Executable, Row, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Executable, bindparam, func, literal, literal_column, select, union_all
 
 from kubedash.policy.events import COUNTED, Tally
 from kubedash.records import EventCounts, EventFilter, EventPoint, EventStats, TopEntry
@@ -30,6 +31,8 @@ COUNTED_AT_ONCE: Final = 20_000
 LONGEST: Final = timedelta(days=3_700)
 MOST_HOURLY_POINTS: Final = timedelta(days=8)
 _SECOND: Final = 1_000_000
+_NO_LIMIT: Final = 2**62
+"""Keeps SQLite from walking the whole key for having the names in order."""
 _BY_HOURS_UP_TO: Final = timedelta(days=2)
 _FIELDS: Final = {tally: tally.name.lower() for tally in (*COUNTED, Tally.OTHER)}
 
@@ -104,76 +107,110 @@ class Rolled(msgspec.Struct, frozen=True):
 
 
 async def _rolled_up(session: ReadSession, wanted: Rolled, found: Sources, as_of: datetime | None) -> EventStats:
-    figures = _Figures(wanted.stretch)
-    for row in await _series(session, wanted, found):
-        figures.add(row.start, row.tally, int(row.many))
+    points, hours = await session.each(*_series(wanted.stretch.step), values=_series_values(wanted, found))
+    series: dict[int, dict[int, int]] = defaultdict(dict)
+    for row in points:
+        series[row.start][row.tally] = int(row.many)
+    by_hour = [0] * 24
+    for row in hours:
+        by_hour[row.hour] = int(row.many)
     top: dict[int, tuple[TopEntry, ...]] = {}
     if wanted.dimension == rollups.IN_ALL:
         for dimension in (rollups.BY_REPOSITORY, rollups.BY_ACTOR):
             top[dimension] = await _top(session, wanted, dimension, found)
     return _assembled(
         wanted.stretch,
-        figures.points,
-        by_hour=tuple(figures.by_hour),
+        series,
+        by_hour=tuple(by_hour),
         top_repositories=top.get(rollups.BY_REPOSITORY, ()),
         top_actors=top.get(rollups.BY_ACTOR, ()),
         as_of=as_of,
     )
 
 
-async def _series(session: ReadSession, wanted: Rolled, found: Sources) -> Sequence[Row[Any]]:
+@lru_cache(maxsize=4)
+def _series(step: int) -> tuple[Executable, Executable]:
+    """Sums by point and figure, and by hour of the day."""
+    rollup = event_rollup.c
+    many = func.sum(rollup.many).label("many")
+    # Not the bare column: the key is the better way, and SQLite would take the other index.
+    tally = rollup.tally.op("+")(literal_column("0"))
+    rows = (
+        rollup.dimension == bindparam("dimension"),
+        rollup.name == bindparam("name"),
+        rollup.source_id.in_(bindparam("sources", expanding=True)),
+        rollup.span == rollups.HOUR,
+        rollup.start >= bindparam("first"),
+        rollup.start < bindparam("end"),
+    )
+    start = _divided(rollup.start, step).op("*")(literal_column(str(step)))
+    hour = _divided(rollup.start, rollups.HOUR).op("%")(literal_column("24"))
+    wanted = tally.in_(bindparam("tallies", expanding=True))
+    counted = tally.in_(bindparam("counted", expanding=True))
+    return (
+        select(start.label("start"), rollup.tally, many).where(*rows, wanted).group_by(start, rollup.tally),
+        select(hour.label("hour"), many).where(*rows, counted).group_by(hour),
+    )
+
+
+def _series_values(wanted: Rolled, found: Sources) -> dict[str, Any]:
     identifiers = wanted.source_ids
     if identifiers is None:
         identifiers = [rollups.EVERY_SOURCE] if wanted.dimension == rollups.IN_ALL else sorted(found)
-    rollup = event_rollup.c
-    statement = (
-        select(rollup.start, rollup.tally, func.sum(rollup.many).label("many"))
-        .where(
-            rollup.dimension == bindparam("dimension"),
-            rollup.name == bindparam("name"),
-            rollup.source_id.in_(bindparam("sources", expanding=True)),
-            rollup.span == rollups.HOUR,
-            rollup.start >= bindparam("first"),
-            rollup.start < bindparam("end"),
-            rollup.tally.in_(bindparam("tallies", expanding=True)),
-        )
-        .group_by(rollup.start, rollup.tally)
-    )
-    values = {"dimension": wanted.dimension, "name": wanted.name, "sources": identifiers}
-    limits = {"first": wanted.stretch.since, "end": wanted.stretch.until, "tallies": list(wanted.tallies)}
-    return await session.rows(statement, values | limits)
+    return {
+        "dimension": wanted.dimension,
+        "name": wanted.name,
+        "sources": identifiers,
+        "first": wanted.stretch.since,
+        "end": wanted.stretch.until,
+        "tallies": list(wanted.tallies),
+        "counted": [tally for tally in wanted.tallies if tally in COUNTED],
+    }
+
+
+def _divided(column: ColumnElement[int], by: int) -> ColumnElement[int]:
+    """Whole numbers on both databases."""
+    return column.op("/")(literal_column(str(by)))
 
 
 async def _top(session: ReadSession, wanted: Rolled, dimension: int, found: Sources) -> tuple[TopEntry, ...]:
-    """The names that were counted most; each piece of the stretch is summed by itself."""
+    """The names that were counted most."""
     single = [tally for tally in wanted.tallies if tally in COUNTED]
-    sums: dict[tuple[str, str | None], int] = defaultdict(int)
-    for piece in wanted.stretch.pieces():
-        summed = len(single) == len(COUNTED) and piece[0] != rollups.HOUR
-        tallies = [int(Tally.ALL)] if summed else single
-        values = _top_values(wanted, (dimension, *piece), tallies)
-        for row in await session.rows(_top_statement(wanted), values):
-            sums[row.name, found.get(row.source_id) if dimension == rollups.BY_REPOSITORY else None] += int(row.many)
-    return _ranked(sums)
-
-
-def _top_statement(wanted: Rolled) -> Any:
-    rollup = event_rollup.c
-    statement = select(rollup.name, rollup.source_id, func.sum(rollup.many).label("many")).where(
-        rollup.dimension == bindparam("dimension"),
-        rollup.span == bindparam("span"),
-        rollup.start >= bindparam("first"),
-        rollup.start < bindparam("end"),
-        rollup.tally.in_(bindparam("tallies", expanding=True)),
+    pieces = wanted.stretch.pieces()
+    values: dict[str, Any] = {"dimension": dimension, "sources": wanted.source_ids or []}
+    for number, (span, first, end) in enumerate(pieces):
+        summed = len(single) == len(COUNTED) and span != rollups.HOUR
+        values[f"tallies_{number}"] = [int(Tally.ALL)] if summed else single
+        values |= {f"span_{number}": span, f"first_{number}": first, f"end_{number}": end}
+    statement = _top_statement(len(pieces), wanted.source_ids is not None, dimension == rollups.BY_REPOSITORY)
+    return tuple(
+        TopEntry(name=row.name, registry=found.get(row.source_id), count=int(row.many))
+        for row in await session.rows(statement, values)
     )
-    if wanted.source_ids is not None:
-        statement = statement.where(rollup.source_id.in_(bindparam("sources", expanding=True)))
-    return statement.group_by(rollup.name, rollup.source_id)
 
 
-def _top_values(wanted: Rolled, piece: tuple[int, int, int, int], tallies: list[int]) -> dict[str, Any]:
-    values = dict(zip(("dimension", "span", "first", "end"), piece, strict=True))
-    return {**values, "tallies": tallies, "sources": wanted.source_ids or []}
+@lru_cache(maxsize=16)
+def _top_statement(pieces: int, of_sources: bool, by_source: bool) -> Executable:
+    """Each piece of the stretch from its own rollups, all of them summed."""
+    rollup = event_rollup.c
+    parts = []
+    for number in range(pieces):
+        part = select(rollup.name, rollup.source_id, rollup.many).where(
+            rollup.dimension == bindparam("dimension"),
+            rollup.span == bindparam(f"span_{number}"),
+            rollup.start >= bindparam(f"first_{number}"),
+            rollup.start < bindparam(f"end_{number}"),
+            rollup.tally.in_(bindparam(f"tallies_{number}", expanding=True)),
+        )
+        if of_sources:
+            part = part.where(rollup.source_id.in_(bindparam("sources", expanding=True)))
+        parts.append(part)
+    rows = (union_all(*parts) if pieces > 1 else parts[0].limit(_NO_LIMIT)).subquery("rows")
+    many = func.sum(rows.c.many).label("many")
+    keys = (rows.c.name, rows.c.source_id) if by_source else (rows.c.name,)
+    source = rows.c.source_id if by_source else literal(rollups.EVERY_SOURCE)
+    ordered = select(rows.c.name, source.label("source_id"), many).group_by(*keys)
+    return ordered.order_by(many.desc(), rows.c.name).limit(TOP)
 
 
 async def _counted(
@@ -216,7 +253,7 @@ def _newest(wanted: Wanted) -> tuple[Executable, Executable]:
         .subquery("looked_at")
     )
     lists = tuple(name for name, value in wanted.values.items() if isinstance(value, list))
-    hour = looked_at.c.occurred_at.op("/")(literal_column(str(_SECOND * rollups.HOUR)))
+    hour = _divided(looked_at.c.occurred_at, _SECOND * rollups.HOUR)
     keys = (hour.label("hour"), looked_at.c.tally, looked_at.c.source_id, looked_at.c.repository, looked_at.c.actor)
     sums = select(*keys, func.count().label("many"))
     reach = select(func.count().label("many"), func.min(looked_at.c.occurred_at).label("oldest"))

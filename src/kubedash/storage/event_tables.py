@@ -134,7 +134,7 @@ event_rollup: Final = Table(
     _small("tally"),
     _number("many"),
     PrimaryKeyConstraint("dimension", "name", "source_id", "span", "start", "tally"),
-    Index("ix_event_rollup_top", "dimension", "span", "start", "tally", "source_id", "name", "many"),
+    Index("ix_event_rollup_top", "dimension", "span", "tally", "start", "source_id", "name", "many"),
     sqlite_with_rowid=False,
 )
 """Counted once, kept when the events have gone."""

@@ -15,7 +15,7 @@ import structlog
 
 from kubedash.errors import Unavailable
 from kubedash.storage import event_retention
-from kubedash.storage.database import Database
+from kubedash.storage.database import Database, WriteSession
 from kubedash.storage.event_writing import Arrival, Values, add, row_of, source_of
 
 MAX_TOGETHER: Final = 1_000
@@ -102,7 +102,8 @@ class EventWriter:
     async def _transaction(self, batch: Sequence[_Post]) -> int:
         await self._prepare_weeks(batch)
         made: dict[int | None, int] = {}
-        async with self._database.write(durable=True) as session:
+
+        async def write(session: WriteSession) -> int:
             rows: list[Values] = []
             for post in batch:
                 for arrival, row in zip(post.arrivals, post.rows, strict=True):
@@ -112,7 +113,9 @@ class EventWriter:
                         source = made[registry_id] = await source_of(session, registry_id)
                     row["source_id"] = source
                     rows.append(row)
-            _, last = await add(session, rows)
+            return await add(session, rows)
+
+        last = await self._database.write_for_good(write)
         self._sources |= made
         return last
 

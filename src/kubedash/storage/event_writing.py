@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Executable, Select, Table, Text, bindparam, cast, column, func, select, text, true
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Executable,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    text,
+    true,
+)
 from sqlalchemy import update as change
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -16,7 +31,7 @@ from kubedash.oci.notifications import Notification
 from kubedash.policy.events import is_believable, tally_of
 from kubedash.records import encode_json
 from kubedash.storage import event_rollups
-from kubedash.storage.database import ReadSession, WriteSession
+from kubedash.storage.database import WriteSession
 from kubedash.storage.event_tables import event, event_key, event_source
 from kubedash.storage.statements import insert_new
 from kubedash.storage.values import to_micros
@@ -26,24 +41,6 @@ REPEATED_WITHIN: Final = timedelta(minutes=5)
 _CONTENT: Final = "content:"
 _OURS: Final = "id"
 _COLUMNS: Final = tuple(column.name for column in event.c if column.name != _OURS)
-_PLAIN: Final = (
-    "event_id",
-    "action",
-    "repository",
-    "tag",
-    "digest",
-    "media_type",
-    "size",
-    "actor",
-    "address",
-    "user_agent",
-    "method",
-    "from_repository",
-    "host",
-    "instance",
-    "format",
-    "strange",
-)
 _NEWEST: Final = select(event.c.id).order_by(event.c.id.desc()).limit(1)
 _TOGETHER: Final = text("SELECT pg_advisory_xact_lock_shared(:key)")
 _KEY: Final = ("source_id", "event_id", "received_at")
@@ -67,18 +64,35 @@ def row_of(arrival: Arrival) -> Values:
     received = to_micros(arrival.received_at)
     claimed = told.occurred_at
     believed = claimed is not None and is_believable(claimed, arrival.received_at)
-    row: Values = {name: getattr(told, name) for name in _PLAIN}
-    row["occurred_at"] = to_micros(claimed) if claimed is not None and believed else received
-    row["claimed_at"] = None if claimed is None or believed else to_micros(claimed)
-    row["received_at"] = received
-    row["tally"] = int(tally_of(told.action, told.method, told.media_type, own=told.own))
-    row["raw"] = told.raw if told.strange else None
-    row["sender"] = arrival.sender
-    row["authenticated"] = int(arrival.authenticated)
-    row["own"] = int(told.own)
-    row["address_claimed"] = int(told.address_claimed)
-    row["timed"] = int(claimed is not None)
-    return row
+    # Written out: this happens thousands of times a second.
+    return {
+        "occurred_at": to_micros(claimed) if claimed is not None and believed else received,
+        "claimed_at": None if claimed is None or believed else to_micros(claimed),
+        "received_at": received,
+        "event_id": told.event_id,
+        "action": told.action,
+        "tally": int(tally_of(told.action, told.method, told.media_type, own=told.own)),
+        "repository": told.repository,
+        "tag": told.tag,
+        "digest": told.digest,
+        "media_type": told.media_type,
+        "size": told.size,
+        "actor": told.actor,
+        "address": told.address,
+        "user_agent": told.user_agent,
+        "method": told.method,
+        "from_repository": told.from_repository,
+        "host": told.host,
+        "instance": told.instance,
+        "sender": arrival.sender,
+        "format": told.format,
+        "strange": told.strange,
+        "raw": told.raw if told.strange else None,
+        "authenticated": int(arrival.authenticated),
+        "own": int(told.own),
+        "address_claimed": int(told.address_claimed),
+        "timed": int(claimed is not None),
+    }
 
 
 async def source_of(session: WriteSession, registry_id: int | None) -> int:
@@ -92,18 +106,13 @@ async def source_of(session: WriteSession, registry_id: int | None) -> int:
     return int(await session.scalar(select(event_source.c.id).where(wanted)))
 
 
-async def add(session: WriteSession, rows: Sequence[Values]) -> tuple[int, int]:
-    """Adds what was not told before, by source and id; the newest id before and after."""
+async def add(session: WriteSession, rows: Sequence[Values]) -> int:
+    """Adds what was not told before, by source and id; the newest id then."""
     if session.dialect == "postgresql":
         await session.rows(_TOGETHER, {"key": event_rollups.WRITING_LOCK})
-    before = await _newest(session)
     wanted = await _new(session, rows)
     if wanted:
         await _insert(session, wanted)
-    return before, await _newest(session)
-
-
-async def _newest(session: ReadSession) -> int:
     return int(await session.scalar(_NEWEST) or 0)
 
 
@@ -135,7 +144,8 @@ async def _happened_again(session: WriteSession, row: Values) -> bool:
 
 async def _insert(session: WriteSession, rows: Sequence[Values]) -> None:
     if session.dialect == "sqlite":
-        await session.many(insert_new("sqlite", event), rows)
+        pick = itemgetter(*_COLUMNS)
+        await session.together(_insert_rows, [pick(row) for row in rows])
         return
     # One value for all rows: the database takes them apart, not the driver one by one.
     await session.run(_insert_from_json(), {"rows": encode_json(rows).decode()})
@@ -153,6 +163,12 @@ def _remember(dialect: str) -> Executable:
     # SQLite wants a WHERE between such a SELECT and ON CONFLICT.
     given = select(*cells).where(true())
     return sqlite.insert(event_key).from_select(list(_KEY), given).on_conflict_do_nothing().returning(*answer)
+
+
+def _insert_rows(many: int) -> ClauseElement:
+    """For SQLite: the values of so many rows, column by column in the order of `_COLUMNS`."""
+    rows: list[Values] = [{name: bindparam(f"{name}_{number}") for name in _COLUMNS} for number in range(many)]
+    return sqlite.insert(event).values(rows).on_conflict_do_nothing()
 
 
 @lru_cache(maxsize=1)

@@ -6,8 +6,9 @@ the database does with them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,6 +17,12 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 _KEPT: Final = 256
+_SIZES: Final = (128, 32, 8, 1)
+"""Few sizes, so that the driver keeps their statements; 128 rows of 30 values are far below its limit."""
+
+
+Statements = Callable[[int], ClauseElement]
+"""The statement for so many rows."""
 
 
 def execute_many(connection: Connection, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -29,6 +36,24 @@ def execute_many(connection: Connection, statement: ClauseElement, rows: Sequenc
         connection.exec_driver_sql(text, [(row[names[0]],) for row in rows])
     else:
         connection.exec_driver_sql(text, list(map(itemgetter(*names), rows)))
+
+
+def insert_together(connection: Connection, insert: Statements, rows: Sequence[Sequence[Any]]) -> None:
+    """Many rows a statement, for SQLite: its driver takes and leaves Python's lock for each statement.
+
+    `insert(n)` is the statement for n rows, and each of `rows` holds its values in that order.
+    """
+    start = 0
+    for size in _SIZES:
+        while len(rows) - start >= size:
+            text = _text_of(insert, size, connection.dialect)
+            connection.exec_driver_sql(text, tuple(chain.from_iterable(rows[start : start + size])))
+            start += size
+
+
+@lru_cache(maxsize=_KEPT)
+def _text_of(insert: Statements, size: int, dialect: Dialect) -> str:
+    return str(insert(size).compile(dialect=dialect))
 
 
 @lru_cache(maxsize=_KEPT)

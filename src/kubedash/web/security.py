@@ -7,8 +7,8 @@ security headers, the metrics and the access log.
 from __future__ import annotations
 
 import ipaddress
+import random
 import re
-import secrets
 import time
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
@@ -37,8 +37,8 @@ _HEADERS: Final = (  # Where an answer does not say otherwise itself.
 _TRANSPORT_SECURITY: Final = (b"strict-transport-security", b"max-age=31536000")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _QUIET: Final = ("/healthz", "/readyz", "/metrics")
-_QUIET_BELOW: Final = ("/static/", "/plugins/registry/events")
-"""Asked all the time by machines: logged at debug only, unless something is wrong."""
+_UNSAID: Final = "/plugins/registry/events"
+"""Thousands of posts a second that went well are counted, and not logged at all."""
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 log = structlog.get_logger(__name__)
@@ -114,6 +114,8 @@ def networks(texts: Sequence[str]) -> tuple[_Network, ...]:
 
 
 def is_trusted(address: str | None, trusted: Sequence[_Network]) -> bool:
+    if not trusted:
+        return False
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:
@@ -150,14 +152,16 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name.lower() == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode()
-    return secrets.token_hex(8)
+    return f"{random.getrandbits(64):016x}"
 
 
 def _note(scope: Scope, request: tuple[str, str, int], seconds: float) -> None:
     """The query stays out: people search for things that are nobody's business."""
     method, path, status = request
     metrics.request_done(method, str(scope.get("path_template") or "unknown"), status, seconds)
-    quiet = path in _QUIET or path.startswith(_QUIET_BELOW)
+    if status == 200 and path.startswith(_UNSAID):
+        return
+    quiet = path in _QUIET or path.startswith("/static/")
     write = log.debug if quiet and status < 400 else log.info
     actor = scope.get("user")
     write(

@@ -75,14 +75,14 @@ class Webhooks:
         try:
             receipt = await record_events(services, await self._read(registry, services, scope, receive))
         except KubedashError as error:
-            metrics.WEBHOOKS.labels("refused").inc()
+            metrics.REFUSED.inc()
             await _refuse(error, scope, send)
         except Exception as error:
-            metrics.WEBHOOKS.labels("failed").inc()
+            metrics.FAILED.inc()
             log.error("a post of events failed", action="bug", exc_info=error)
             await _refuse(Bug("Something failed that should not."), scope, send)
         else:
-            metrics.WEBHOOKS.labels("strange" if receipt.strange else "stored").inc()
+            (metrics.STRANGE if receipt.strange else metrics.STORED).inc()
             await _send(send, 200, msgspec.json.encode(receipt), ((b"content-type", _JSON),))
 
     async def _read(self, registry: str | None, services: Services, scope: HTTPScope, receive: Receive) -> Post:

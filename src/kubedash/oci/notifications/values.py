@@ -8,6 +8,7 @@ import ipaddress
 import re
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -198,6 +199,7 @@ def split_address(text: str | None) -> tuple[str | None, bool]:
     return _normal(text.strip("[]")), True
 
 
+@lru_cache(maxsize=4096)
 def _normal(text: str) -> str | None:
     try:
         return str(ipaddress.ip_address(text))
