@@ -12,10 +12,12 @@ import pytest
 from demo.push import delete_manifest, make_artifact, push, push_image
 from demo.registry_process import RegistryProcess
 from kubedash.errors import Conflict, InvalidInput, Moved, NotAllowed
+from kubedash.oci.digest import Digest
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.policy.access import SYSTEM
 from kubedash.policy.deletion import DeletionChoices
 from kubedash.records import AuditQuery, ItemState, JobState, Selection, Strategy
+from kubedash.registry.client import RegistryClient
 from kubedash.workflows import bulk_delete, work
 from kubedash.workflows.audit import open_audit
 from kubedash.workflows.bulk_delete import Shown
@@ -262,3 +264,52 @@ def test_who_may_not_and_where_it_is_off(open_registry: RegistryProcess, tmp_pat
         assert list(await tags_of(open_registry.url, "bulk/refused")) == ["1"]
 
     run(check())
+
+
+def test_a_registry_that_dies_is_a_pause_and_then_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of the placeholder's route, too: what was half done is put right before anything else."""
+    deaths = iter([2, 5])
+    calls = 0
+    put = RegistryClient.put_manifest
+
+    with RegistryProcess(tmp_path / "registry") as registry:
+        shared = content.image(260)
+        for number in range(4):
+            push(registry.url, "bulk/dying", f"s-{number}", shared)
+            push(registry.url, "bulk/dying", f"o-{number}", content.image(261 + number))
+        push(registry.url, "bulk/dying", "keep", shared)
+        next_death = next(deaths)
+
+        async def dying(self: RegistryClient, *given: object) -> Digest:
+            nonlocal calls, next_death
+            found = await put(self, *given)  # type: ignore[arg-type]
+            calls += 1
+            if calls == next_death:
+                next_death = next(deaths, 0)
+                registry.kill()
+            return found
+
+        monkeypatch.setattr(RegistryClient, "put_manifest", dying)
+
+        async def check() -> None:
+            async with house(tmp_path / "house", registry.url) as services:
+                selection = Selection(patterns=("s-*", "o-*"))
+                plan = await bulk_delete.plan(services, MAINTAINER, "two", name("bulk/dying"), selection)
+                shown = Shown(expected=plan.expected)
+                job = await bulk_delete.execute(services, MAINTAINER, "two", name("bulk/dying"), selection, shown)
+                pauses = 0
+                while (job := await ended(services, job)).state is JobState.PAUSED:
+                    assert job.error
+                    pauses += 1
+                    registry.restart()
+                    job = await work.resume(services, MAINTAINER, job.id)
+                assert (job.state, pauses) == (JobState.DONE, 2)
+                seen = await bulk_delete.open_bulk(services, VIEWER, job.id)
+                assert (seen.outcome.deleted, seen.outcome.failed) == (8, 0)
+                assert await tags_of(registry.url, "bulk/dying") == {"keep": shared.digest}
+                done = {
+                    tag: number for (tag, outcome), number in (await audited(services)).items() if outcome == "done"
+                }
+                assert done == dict.fromkeys((tag.name for tag in plan.tags), 1)
+
+        run(check())

@@ -29,6 +29,8 @@ from kubedash.oci.reference import Tag
 from kubedash.records.copies import CopyRole
 
 MAX_PARTS: Final = 2000
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Of all manifests together: they are held in memory while the copy is planned."""
 MAX_DEPTH: Final = 8
 """Levels of indexes in indexes, and of attachments on attachments."""
 _FOREIGN: Final = (

@@ -119,7 +119,7 @@ class _Step:
             reference=Reference(self._place.name, tag=tag),
             expected=digest,
             choices=self._choices,
-            around=dict(self._around),
+            around=self._around,
             id=self._id(piece),
         )
         try:

@@ -22,7 +22,7 @@ from kubedash.registry.client import RegistryClient
 from kubedash.registry.errors import Absent
 from kubedash.storage import jobs
 from kubedash.workflows.connections import client_of
-from kubedash.workflows.copy_walk import Found, look_up
+from kubedash.workflows.copy_walk import Found, Origin, look_up
 from kubedash.workflows.lookup import registry_named
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_tools import each_or_first
@@ -141,7 +141,7 @@ async def _plan(services: Services, request: CopyRequest) -> tuple[CopyPlan, Cop
     if same_place and request.source.tag == request.tag:
         raise InvalidInput("Source and target are the same tag.", fields={"target_tag": "choose another one"})
     source_client, target_client = await client_of(services, source.id), await client_of(services, target.id)
-    found = await _look_up(source_client, request)
+    found = await _look_up(Origin(services, source_client, request.source.repository), request)
     head = await target_client.head_manifest(request.repository, request.tag)
     pieces = copying.arrange(found.parts.values(), found.also, found.loose.values(), request.tag)
     blobs = [piece for piece in pieces if piece.what == "blob"]
@@ -191,11 +191,9 @@ async def _plan(services: Services, request: CopyRequest) -> tuple[CopyPlan, Cop
     return plan, spec
 
 
-async def _look_up(client: RegistryClient, request: CopyRequest) -> Found:
+async def _look_up(origin: Origin, request: CopyRequest) -> Found:
     try:
-        return await look_up(
-            client, request.source.repository, request.source.identifier, attachments=request.attachments
-        )
+        return await look_up(origin, request.source.identifier, attachments=request.attachments)
     except Absent as error:
         error.hint = f"{request.source_registry} has no {request.source} now. Look for it in the list of tags."
         raise

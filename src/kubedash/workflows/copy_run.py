@@ -26,7 +26,7 @@ from kubedash.storage.jobs import Order, Piece
 from kubedash.workflows.changing import SEEN_BY_US, find_place, learn, sum_up, tell, turn
 from kubedash.workflows.connections import client_of
 from kubedash.workflows.copy import CopySpec, spec_of
-from kubedash.workflows.copy_walk import look_up
+from kubedash.workflows.copy_walk import Origin, look_up
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_tools import each_or_first
 from kubedash.workflows.work import COPY, Report, plain, text_subclass
@@ -98,6 +98,7 @@ class _Copier:
         self._spec: CopySpec = spec_of(order.spec)
         self._report = report
         self._source = source
+        self._origin = Origin(services, source, self._spec.source_repository)
         self._target = target
         self._sent: dict[Digest, int] = {}
         self._settled = 0
@@ -107,7 +108,7 @@ class _Copier:
     async def prepare(self) -> None:
         """Writes down everything that has to arrive, in its order."""
         spec = self._spec
-        found = await look_up(self._source, spec.source_repository, spec.digest, attachments=spec.attachments)
+        found = await look_up(self._origin, spec.digest, attachments=spec.attachments)
         arranged = copying.arrange(found.parts.values(), found.also, found.loose.values(), spec.tag)
         pieces = [
             Piece(
@@ -200,7 +201,7 @@ class _Copier:
 
     async def _put(self, piece: Piece) -> None:
         wanted = msgspec.convert(piece.spec, copying.Piece, dec_hook=text_subclass)
-        fetched = await self._source.get_manifest(self._spec.source_repository, wanted.digest)
+        fetched = await self._origin.manifest(wanted.digest)
         if wanted.what == "tag":
             await self._point(fetched)
         else:

@@ -15,8 +15,10 @@ from kubedash.oci.referrers import fallback_tag
 from kubedash.policy import copying
 from kubedash.policy.copying import MAX_DEPTH, MAX_PARTS, Part
 from kubedash.records.copies import CopyRole
-from kubedash.registry.client import RegistryClient
+from kubedash.registry.client import FetchedManifest, RegistryClient
 from kubedash.registry.errors import Absent, TooLarge
+from kubedash.storage import manifests
+from kubedash.workflows.services import Services
 from kubedash.workflows.sync_attachments import MAX_REFERRERS
 from kubedash.workflows.sync_tools import each_or_first
 
@@ -41,9 +43,33 @@ class Found(msgspec.Struct):
         return next(iter(self.parts.values()))
 
 
-async def look_up(client: RegistryClient, repository: RepositoryName, identifier: str, *, attachments: bool) -> Found:
+class Origin:
+    """The repository that is copied from. What the index keeps of it is not fetched again: HEAD costs no pull."""
+
+    def __init__(self, services: Services, client: RegistryClient, repository: RepositoryName) -> None:
+        self.client = client
+        self.repository = repository
+        self._services = services
+
+    async def manifest(self, digest: Digest) -> FetchedManifest:
+        """The very bytes, as the source has them still. Raises `Absent`."""
+        async with self._services.database.read() as session:
+            kept = await manifests.kept(session, digest)
+        if kept is None or await self.client.head_manifest(self.repository, digest) is None:
+            return await self.client.get_manifest(self.repository, digest)
+        return FetchedManifest(kept.digest, kept.media_type, kept.raw)
+
+    async def named(self, identifier: str) -> FetchedManifest:
+        """What a tag or digest leads to now. Raises `Absent`."""
+        head = await self.client.head_manifest(self.repository, identifier)
+        if head is None:
+            return await self.client.get_manifest(self.repository, identifier)
+        return await self.manifest(head.digest)
+
+
+async def look_up(origin: Origin, identifier: str, *, attachments: bool) -> Found:
     """Everything of the image that `identifier` (a tag or digest) leads to. Raises `Absent`, `TooLarge`."""
-    walk = _Walk(client, repository)
+    walk = _Walk(origin)
     await walk.root(identifier)
     if attachments:
         await walk.attachments()
@@ -51,13 +77,15 @@ async def look_up(client: RegistryClient, repository: RepositoryName, identifier
 
 
 class _Walk:
-    def __init__(self, client: RegistryClient, repository: RepositoryName) -> None:
-        self._client = client
-        self._repository = repository
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._client = origin.client
+        self._repository = origin.repository
+        self._weight = 0
         self.found = Found()
 
     async def root(self, identifier: str) -> None:
-        fetched = await self._client.get_manifest(self._repository, identifier)
+        fetched = await self._origin.named(identifier)
         root = copying.make_part(fetched.digest, fetched.media_type, fetched.raw, CopyRole.ROOT)
         self.found.parts[root.digest] = root
         await self._below([root], CopyRole.ENTRY)
@@ -100,7 +128,7 @@ class _Walk:
     async def _fetch(self, digest: Digest, role: CopyRole, **more: Any) -> Part | None:
         """The manifest; None where the source does not have it."""
         try:
-            fetched = await self._client.get_manifest(self._repository, digest)
+            fetched = await self._origin.manifest(digest)
         except Absent:
             return None
         return copying.make_part(digest, fetched.media_type, fetched.raw, role, **more)
