@@ -23,9 +23,8 @@ async def counts(listener: Listener) -> dict[str, int]:
     pairs = (await here.digests(NAME)).items()
     now = here.services.clock()
     async with here.services.database.read() as session:
-        by_tag = await pulls.of_tags(session, here.registry_id, repository.id, pairs, now)
-        whole = await pulls.of_repositories(session, here.registry_id, [repository.id], now)
-    return {tag: found.days_7 for tag, found in by_tag.items()} | {"": whole[repository.id].days_7}
+        found = await pulls.of_tags(session, here.registry_id, repository.id, pairs, now)
+    return {target: counts.days_7 for target, counts in found.items()}
 
 
 def test_a_docker_pull_is_one_pull_and_a_look_is_none(tmp_path: Path) -> None:

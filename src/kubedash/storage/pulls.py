@@ -163,17 +163,20 @@ async def watched_since(session: ReadSession, registry_id: int) -> datetime | No
 
 async def of_tags(
     session: ReadSession, registry_id: int, repository_id: int, pairs: Iterable[tuple[Tag, str]], now: datetime
-) -> dict[Tag, PullCounts]:
-    """For tags with their digests: pulls by the tag, and by its digest alone. Empty where none are told."""
+) -> dict[str, PullCounts]:
+    """For tags with their digests: pulls by the tag, and by its digest alone; under `WHOLE` all of the repository.
+
+    Empty where none are told.
+    """
     since = await watched_since(session, registry_id)
-    wanted = dict(pairs)
-    if since is None or not wanted:
+    if since is None:
         return {}
-    sums = await _sums(session, [repository_id], {*wanted, *wanted.values()}, now)
-    return {
-        name: _counts(since, sums.get((repository_id, name)), sums.get((repository_id, digest)))
-        for name, digest in wanted.items()
-    }
+    wanted = dict(pairs)
+    sums = await _sums(session, [repository_id], {WHOLE, *wanted, *wanted.values()}, now)
+    found: dict[str, PullCounts] = {WHOLE: _counts(since, sums.get((repository_id, WHOLE)))}
+    for name, digest in wanted.items():
+        found[name] = _counts(since, sums.get((repository_id, name)), sums.get((repository_id, digest)))
+    return found
 
 
 async def of_repositories(

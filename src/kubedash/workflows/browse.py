@@ -161,8 +161,7 @@ async def open_tags(
         found = await repositories.find(session, owner.id, repository)
         page = await tags.page(session, found.id, query) if found else Page[TagRow](items=())
         if found is not None:
-            page = await pull_figures.beside_tags(session, owner, found, page, services.clock())
-            found = await pull_figures.beside_repository(session, owner, found, services.clock())
+            found, page = await pull_figures.beside_tags(session, owner, found, page, services.clock())
     if found is None:
         found = await discover(services, owner, repository)
     job = await refresh_if_due(services, owner, found)

@@ -33,6 +33,8 @@ from kubedash.workflows.sync_touched import bring_up_to_date
 
 CURSOR: Final = "index"
 BATCH: Final = 1_000
+BREATH: Final = 100
+"""Events after which others may go on: those who post events wait for their answer meanwhile."""
 LEASE: Final = timedelta(seconds=20)
 SIDE_BY_SIDE: Final = 8
 """Repositories of one registry that are brought up to date at once."""
@@ -200,13 +202,15 @@ class IndexDriver:
             parents = await pulls.parents(session, by_digest)
             ids = await _repository_ids(session, arrived)
         now = self._services.clock()
-        counted = [
-            pulls.Counted(ids[pull.registry_id, pull.repository], pull.target, min(pull.at, now))
-            for arrival in arrived
-            if arrival.action == _PULL and arrival.repository
-            if (pull := counter.take(_request(arrival), parents)) is not None
-            if (pull.registry_id, pull.repository) in ids
-        ]
+        counted: list[pulls.Counted] = []
+        for number, arrival in enumerate(arrived):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+            if arrival.action == _PULL and arrival.repository:
+                pull = counter.take(_request(arrival), parents)
+                if pull is not None and (pull.registry_id, pull.repository) in ids:
+                    where = ids[pull.registry_id, pull.repository]
+                    counted.append(pulls.Counted(where, pull.target, min(pull.at, now)))
         # Until it is committed the counter is ahead of the store.
         self._counter = None
         async with self._services.database.write() as session:

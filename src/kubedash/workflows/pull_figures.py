@@ -13,13 +13,14 @@ from kubedash.storage.database import ReadSession
 
 async def beside_tags(
     session: ReadSession, registry: Registry, repository: Repository, page: Page[TagRow], now: datetime
-) -> Page[TagRow]:
-    """The page as it is where the registry never told us of a pull."""
+) -> tuple[Repository, Page[TagRow]]:
+    """Both as they are where the registry never told us of a pull."""
     pairs = [(row.name, row.digest) for row in page.items]
     counts = await pulls.of_tags(session, registry.id, repository.id, pairs, now)
     if not counts:
-        return page
-    return replace(page, items=tuple(replace(row, pulls=counts[row.name]) for row in page.items))
+        return repository, page
+    rows = tuple(replace(row, pulls=counts[row.name]) for row in page.items)
+    return replace(repository, pulls=counts[pulls.WHOLE]), replace(page, items=rows)
 
 
 async def beside_tag(
@@ -38,11 +39,3 @@ async def beside_repositories(
     if not counts:
         return page
     return replace(page, items=tuple(replace(row, pulls=counts[row.id]) for row in page.items))
-
-
-async def beside_repository(
-    session: ReadSession, registry: Registry, repository: Repository, now: datetime
-) -> Repository:
-    """The same for one of them."""
-    counts = await pulls.of_repositories(session, registry.id, [repository.id], now)
-    return replace(repository, pulls=counts.get(repository.id))
