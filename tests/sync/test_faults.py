@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from kubedash.oci.reference import RepositoryName
 from kubedash.policy.access import SYSTEM
 from kubedash.registry.retries import IMPATIENT
-from kubedash.storage import repositories
+from kubedash.storage import registries, repositories
 from kubedash.workflows import sync
 from tests.support.aio import run
 from tests.support.scripted import scripted
@@ -223,6 +224,25 @@ def test_a_tag_that_is_listed_and_not_there_is_kept_and_named(tmp_path: Path) ->
             )
             assert (await here.crawl("team/app")).state == "failed"
             assert "1.4" in await here.digests("team/app")
+
+    run(story())
+
+
+def test_settings_that_cannot_be_used_are_said_of_the_registry(tmp_path: Path) -> None:
+    """A certificate that was saved untested; nobody would look for it in a job."""
+
+    async def story() -> None:
+        async with crawled(tmp_path, samples()) as here:
+            async with here.services.database.write() as session:
+                settings = await registries.settings_of(session, here.registry_id)
+                url = settings.url.replace("http://", "https://")
+                broken = replace(settings, url=url, client_certificate_pem="no certificate")
+                await registries.update(session, here.registry_id, broken, None)
+            await here.services.registries.forget(here.registry_id)
+            assert (await here.crawl()).state == "failed"
+            registry = await here.registry()
+            assert (registry.status, registry.tag_count) == ("error", 8)
+            assert "client certificate" in (registry.status_detail or "")
 
     run(story())
 

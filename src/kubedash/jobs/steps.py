@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from kubedash.errors import KubedashError, NotFound
+from kubedash.errors import InvalidInput, KubedashError, NotFound
 from kubedash.live import Live, job_topic
 from kubedash.oci.reference import RepositoryName
-from kubedash.records import Job, JobState, Progress, encode_json
+from kubedash.records import Job, JobState, Progress, RegistryStatus, encode_json
 from kubedash.storage import registries
+from kubedash.storage.sealing import SealedOtherwise
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_crawl import Crawl
 from kubedash.workflows.sync_track import Cursor, Target
@@ -52,6 +53,9 @@ def _guarded(work: Callable[[], Awaitable[Cursor]]) -> Callable[[], Awaitable[Cu
     async def guarded() -> Cursor:
         try:
             return await work()
+        except (InvalidInput, SealedOtherwise) as error:
+            # What is stored of the registry cannot be used: its page has to say so.
+            return Cursor(finished=True, healthy=False, error=error.message, status=RegistryStatus.ERROR)
         except KubedashError as error:
             return Cursor(finished=True, healthy=False, error=error.message, status=None)
 

@@ -169,7 +169,7 @@ async def open_tags(
         registry=owner,
         repository=found,
         page=page,
-        freshness=repository_freshness(services, found, job),
+        freshness=repository_freshness(services, owner, found, job),
         progress=job.progress if job else None,
     )
 
@@ -211,9 +211,20 @@ async def refresh_if_due(services: Services, registry: Registry, repository: Rep
     return None
 
 
-def repository_freshness(services: Services, repository: Repository, job: Job | None) -> Freshness:
-    """How old the picture of a repository is, and since when it could not be refreshed."""
-    return _judge(services, repository.last_synced, repository.failing_since, repository.sync_error, job)
+def repository_freshness(services: Services, registry: Registry, repository: Repository, job: Job | None) -> Freshness:
+    """How old the picture of a repository is, and since when it could not be refreshed.
+
+    A registry that went away after the last refresh has not failed on this repository yet;
+    whoever looks at it should hear of that all the same.
+    """
+    since, reason = repository.failing_since, repository.sync_error
+    if since is None and is_failing(registry) and _is_later(registry.status_since, repository.last_synced):
+        since, reason = registry.status_since, registry.status_detail
+    return _judge(services, repository.last_synced, since, reason, job)
+
+
+def _is_later(moment: datetime | None, than: datetime | None) -> bool:
+    return moment is not None and (than is None or moment > than)
 
 
 def registry_freshness(services: Services, registry: Registry, job: Job | None = None) -> Freshness:

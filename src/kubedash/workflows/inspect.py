@@ -70,7 +70,7 @@ async def open_image(
     place, record = await _open(services, registry, reference)
     gathered = await _gather(services, place, record, platform)
     job = await refresh_if_due(services, place.registry, place.repository)
-    freshness = repository_freshness(services, place.repository, job)
+    freshness = repository_freshness(services, place.registry, place.repository, job)
     return compose_image(gathered, reference, freshness, reveal=reveal)
 
 

@@ -32,5 +32,5 @@ async def open_tag_history(
         tag=tag,
         digest=row.digest if row else None,
         entries=entries,
-        freshness=repository_freshness(services, found, job),
+        freshness=repository_freshness(services, owner, found, job),
     )

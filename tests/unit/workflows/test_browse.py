@@ -96,6 +96,29 @@ def test_a_fresh_tag_list_asks_for_nothing_and_an_older_one_for_one_refresh(tmp_
     run(body())
 
 
+def test_a_tag_list_says_that_its_registry_went_away(tmp_path: Path) -> None:
+    """Also before a refresh of its own has failed; not where one has worked since."""
+
+    async def body() -> None:
+        async with filled(tmp_path) as (services, _, clock):
+            async with services.database.write() as session:
+                known = await registries.find(session, "demo")
+                assert known is not None
+                clock.turn(seconds=5)
+                later = clock.now
+                await registries.record_status(session, known.id, RegistryStatus.UNREACHABLE, "no answer", later)
+            away = (await browse.open_tags(services, VIEWER, "demo", APP, TagQuery())).freshness
+            assert (away.state, away.failing_since, away.reason) == (SyncState.FAILED, later, "no answer")
+            async with services.database.write() as session:
+                repository = await repositories.find(session, known.id, APP)
+                assert repository is not None
+                clock.turn(seconds=5)
+                await repositories.record_synced(session, repository.id, clock.now)
+            assert (await browse.open_tags(services, VIEWER, "demo", APP, TagQuery())).freshness.failing_since is None
+
+    run(body())
+
+
 def test_rows_say_what_is_attached_and_how_large_platforms_are(tmp_path: Path) -> None:
     async def body() -> None:
         async with filled(tmp_path) as (services, _, _):
