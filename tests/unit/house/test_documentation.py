@@ -49,7 +49,7 @@ def test_everything_is_documented() -> None:
 
 
 def test_what_a_guide_tells_people_to_choose_is_on_a_page() -> None:
-    """In bold stands what is written on the screen; a word with a full stop is a heading."""
+    """In bold stands what is written on our screens, others' in quotes; a word with a full stop is a heading."""
     web = documentation.ROOT / "src" / "kubedash" / "web"
     screens = "".join(path.read_text() for end in ("html", "py") for path in sorted(web.rglob(f"*.{end}")))
     guides = [
