@@ -35,13 +35,15 @@ class Bridge:
     fault: Fault | None = None
     at: int = -1
     """The request, counted from 0, at which the fault strikes."""
+    when: str = ""
+    """Or the first request that begins like this."""
     asked: list[str] = field(default_factory=list)
     dead: bool = False
     silent: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a request was done whose answer is held back for ever."""
 
-    def arm(self, fault: Fault | None, at: int) -> None:
-        self.fault, self.at, self.dead = fault, at, False
+    def arm(self, fault: Fault | None, at: int = -1, when: str = "") -> None:
+        self.fault, self.at, self.when, self.dead = fault, at, when, False
         self.silent.clear()
         self.asked.clear()
 
@@ -49,7 +51,7 @@ class Bridge:
         """The registry is started again, and nothing fails any more."""
         if self.dead:
             self.registry.restart()
-        self.arm(None, -1)
+        self.arm(None)
 
     def strike(self) -> None:
         self.registry.kill()
@@ -62,8 +64,9 @@ async def bridge_to(registry: RegistryProcess) -> AsyncIterator[Bridge]:
     session = aiohttp.ClientSession(auto_decompress=False)
 
     async def pass_on(request: web.Request) -> web.StreamResponse:
-        here = len(bridge.asked) == bridge.at
-        bridge.asked.append(f"{request.method} {request.path}")
+        line = f"{request.method} {request.path}"
+        here = len(bridge.asked) == bridge.at or bool(bridge.when and line.startswith(bridge.when))
+        bridge.asked.append(line)
         if bridge.dead or (here and bridge.fault is Fault.DIES_BEFORE):
             bridge.strike()
             return _hang_up(request)

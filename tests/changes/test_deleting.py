@@ -194,6 +194,15 @@ def test_signatures_are_named_and_go_along_where_that_is_chosen(open_registry: R
             assert await bench.tags() == {"keep": children[1].digest}
             for gone in (index, signature, sbom, children[0]):
                 assert await bench.digest(gone.digest) is None
+            back = await bench.restore("1.0")
+            assert (back.state, back.digest) == (ChangeState.DONE, index.digest)
+            assert set(back.put_back) > {signature.digest, sbom.digest}
+            fallback = index.digest.replace(":", "-")
+            assert (await bench.tags()).keys() == {"1.0", "keep", fallback, signature_tag}
+            for there in (index, signature, sbom, children[0]):
+                assert await bench.digest(there.digest) == there.digest
+            again = await bench.plan("1.0")
+            assert {orphan.digest for orphan in again.orphans} == orphans.keys()
 
     run(check())
 

@@ -175,6 +175,8 @@ class ChangeOutcome(Record, frozen=True, kw_only=True):
     orphans_removed: tuple[Digest, ...] = ()
     orphans_left: tuple[Digest, ...] = ()
     """Those that were to go and could not."""
+    put_back: tuple[Digest, ...] = ()
+    """Of a restore: signatures, SBOMs and the like that had been deleted along with it."""
     restorable: bool = False
     """Whether `restore` can be offered."""
     detail: str | None = None

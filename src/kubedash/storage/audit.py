@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, insert, select
+from sqlalchemy import ColumnElement, Row, bindparam, insert, select
 
 from kubedash.policy.access import Actor
 from kubedash.records import AuditEntry, AuditQuery, Page, encode_json
@@ -19,6 +19,16 @@ from kubedash.storage.values import moment_of, to_micros
 DONE: Final = "done"
 _NEWEST_FIRST: Final = "-at"
 _ORDERINGS: Final = {"at": Ordering(("at", "id"), (int, int))}
+_LAST: Final = (
+    select(audit)
+    .where(
+        audit.c.action == bindparam("action"),
+        audit.c.target == bindparam("target"),
+        audit.c.outcome == bindparam("outcome"),
+    )
+    .order_by(audit.c.at.desc(), audit.c.id.desc())
+    .limit(1)
+)
 _FAMILY: Final = ".*"
 _MAX_TEXT: Final = 1000
 
@@ -45,6 +55,12 @@ async def add(
         "detail": encode_json(more.get("detail", {})).decode(),
     }
     await session.run(insert(audit).values(**values))
+
+
+async def last(session: ReadSession, action: str, target: str, outcome: str = DONE) -> AuditEntry | None:
+    """The newest line of that action on that very target which ended so."""
+    row = await session.first(_LAST, {"action": action, "target": _storable(target), "outcome": outcome})
+    return _record(row) if row is not None else None
 
 
 async def page(session: ReadSession, query: AuditQuery) -> Page[AuditEntry]:

@@ -229,7 +229,8 @@ def _sentence(planned: DeletionPlan, ending: Ending, spared: Spared) -> str:
 
 async def _record(deed: Deed, outcome: ChangeOutcome) -> None:
     target = deed.place.target(deed.plan.tag or deed.digest)
-    detail = {"plan": _plan_detail(deed.plan), "outcome": _outcome_detail(outcome)}
+    taken = [orphan for orphan in deed.plan.orphans if orphan.digest in set(outcome.orphans_removed)]
+    detail = {"plan": _plan_detail(deed.plan), "outcome": _outcome_detail(outcome, taken)}
     async with deed.services.database.write() as session:
         await audit.add(
             session, deed.actor, outcome.action, target, outcome.at, outcome=str(outcome.state), detail=detail
@@ -251,14 +252,14 @@ def _plan_detail(planned: DeletionPlan) -> dict[str, object]:
     }
 
 
-def _outcome_detail(outcome: ChangeOutcome) -> dict[str, object]:
+def _outcome_detail(outcome: ChangeOutcome, taken: list[Orphan]) -> dict[str, object]:
     return {
         "state": outcome.state,
         "sentence": outcome.sentence,
         "old_digest": outcome.old_digest,
         "verified": outcome.verified[:MAX_NAMED],
         "repaired": outcome.repaired,
-        "orphans_removed": outcome.orphans_removed[:MAX_NAMED],
+        "taken": [(orphan.digest, orphan.tag) for orphan in taken[:MAX_NAMED]],
         "orphans_left": outcome.orphans_left[:MAX_NAMED],
         "answered": outcome.detail,
     }

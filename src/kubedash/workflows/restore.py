@@ -8,34 +8,22 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from kubedash.errors import Conflict, NotFound, RegistryError
 from kubedash.oci.digest import Digest
-from kubedash.oci.manifest import ArtifactManifest, Descriptor, ImageIndex, ImageManifest, parse_manifest
 from kubedash.oci.reference import Reference, Tag
 from kubedash.policy import access
 from kubedash.policy.access import Actor, Permission
 from kubedash.policy.retagging import RetagFacts, plan_retag
-from kubedash.records import ChangeOutcome, ManifestRecord, RetagPlan
+from kubedash.records import ChangeOutcome, ChangeState, ManifestRecord, RetagPlan
 from kubedash.storage import manifests, tag_history, tags
-from kubedash.workflows.changing import Place, ask_each, find_place, heads_of, learn, sum_up, turn
+from kubedash.workflows.changing import Place, find_place, learn, sum_up, turn
+from kubedash.workflows.restore_attachments import put_attachments
 from kubedash.workflows.retag import Pointing, note_refusal, point, require_unmoved
 from kubedash.workflows.services import Services
 from kubedash.workflows.settle_changes import settle_place
+from kubedash.workflows.stock import Inventory, take_stock
 
 ACTION: Final = "tag.restore"
-MAX_PARTS: Final = 2000
-"""Blobs and entries of one image that are asked for."""
-MAX_DEPTH: Final = 4
-
-
-class Inventory(msgspec.Struct):
-    """What of an image the registry has, what we can put back, and what nobody has."""
-
-    absent: list[ManifestRecord] = []
-    """Manifests to put back, entries before their index."""
-    missing: set[Digest] = set()
 
 
 async def plan(
@@ -80,7 +68,10 @@ async def restore_tag(
         pointing = Pointing(
             actor=actor, place=place, plan=planned, action=ACTION, raw=record.raw, media_type=record.media_type
         )
-        return await point(services, pointing)
+        outcome = await point(services, pointing)
+        if outcome.state is not ChangeState.DONE:
+            return outcome
+        return await put_attachments(services, place, outcome)
 
 
 def _tag_of(reference: Reference) -> Tag:
@@ -100,7 +91,7 @@ async def _plan(
         # What the tag leads to now is kept first, so that this can be undone as well.
         await learn(services, place, {old})
     if wanted != old:
-        await _take_stock(services, place, record, inventory, MAX_DEPTH)
+        await take_stock(services, place, record, inventory)
     async with services.database.read() as session:
         sharing = await tags.sharing(session, place.repository.id, old) if old else ()
     facts = RetagFacts(
@@ -139,41 +130,6 @@ async def _kept(
     if record is None:
         raise NotFound(f"The bytes of {wanted} are not kept here.", hint="Push the image again.")
     return wanted, record
-
-
-async def _take_stock(services: Services, place: Place, record: ManifestRecord, found: Inventory, depth: int) -> None:
-    """Asks for the manifest and, where the registry has it no more, for all that it is made of."""
-    if record.digest in await heads_of(place, (record.digest,)):
-        return
-    manifest = parse_manifest(record.raw, record.media_type)
-    if isinstance(manifest, ImageIndex):
-        for entry in manifest.manifests[:MAX_PARTS]:
-            await _take_stock_of_entry(services, place, entry.digest, found, depth)
-    elif isinstance(manifest, ImageManifest):
-        await _ask_blobs(place, (*((manifest.config,) if manifest.config else ()), *manifest.layers), found)
-    elif isinstance(manifest, ArtifactManifest):
-        await _ask_blobs(place, manifest.blobs, found)
-    found.absent.append(record)
-
-
-async def _take_stock_of_entry(services: Services, place: Place, digest: Digest, found: Inventory, depth: int) -> None:
-    async with services.database.read() as session:
-        entry = await manifests.kept(session, digest)
-    if entry is not None and depth:
-        await _take_stock(services, place, entry, found, depth - 1)
-    elif not await heads_of(place, (digest,)):
-        found.missing.add(digest)
-
-
-async def _ask_blobs(place: Place, parts: tuple[Descriptor, ...], found: Inventory) -> None:
-    """Layers that may be fetched elsewhere (`urls`) need not be in the registry."""
-    wanted = {part.digest for part in parts[:MAX_PARTS] if not part.urls}
-
-    async def ask(digest: Digest) -> None:
-        if not await place.client.has_blob(place.name, digest):
-            found.missing.add(digest)
-
-    await ask_each(wanted, ask)
 
 
 async def _put_entries(services: Services, place: Place, inventory: Inventory, root: Digest) -> None:
