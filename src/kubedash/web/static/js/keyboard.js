@@ -18,6 +18,11 @@ function currentRow() {
   return document.querySelector("#main [data-row].current");
 }
 
+// What a row opens: the link that says so, else its first.
+function mainLink(row) {
+  return row?.querySelector("a[data-main]") ?? row?.querySelector("a");
+}
+
 function walk(step) {
   const all = rows();
   if (all.length === 0) return false;
@@ -26,7 +31,7 @@ function walk(step) {
   currentRow()?.classList.remove("current");
   next.classList.add("current");
   next.scrollIntoView({ block: "nearest" });
-  next.querySelector("a")?.focus({ preventScroll: true });
+  mainLink(next)?.focus({ preventScroll: true });
   return true;
 }
 
@@ -56,7 +61,7 @@ function go(letter) {
 }
 
 function open() {
-  const link = currentRow()?.querySelector("a");
+  const link = mainLink(currentRow());
   if (!link || document.activeElement === link) return false;
   link.click();
   return true;
