@@ -145,6 +145,25 @@ def test_a_deleted_index_comes_back_whole(open_registry: RegistryProcess, tmp_pa
     run(check())
 
 
+def test_what_no_crawl_has_seen_comes_back_too(open_registry: RegistryProcess, tmp_path: Path) -> None:
+    """Pushed since the last crawl, and deleted before the next one."""
+    url, name = open_registry.url, "point/unseen"
+
+    async def check() -> None:
+        async with bench_at(tmp_path, url, name) as bench:
+            await bench.crawl()
+            image = push_image(url, name, "1.0", labels={"n": "unseen"})
+            push(url, name, "latest", image)
+            await bench.delete("1.0")
+            await bench.delete(image.digest)
+            assert await bench.tags() == {}
+            assert (await bench.restore("1.0")).digest == image.digest
+            assert (await bench.restore("latest")).digest == image.digest
+            assert await bench.tags() == {"1.0": image.digest, "latest": image.digest}
+
+    run(check())
+
+
 def test_what_garbage_collection_took_is_named(tmp_path: Path) -> None:
     """The registry's own garbage collection ran: neither a layer nor a lie comes back."""
     with RegistryProcess(tmp_path / "registry") as registry:

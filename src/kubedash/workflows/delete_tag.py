@@ -22,7 +22,7 @@ from kubedash.policy.deletion_words import INDEX_CHILD
 from kubedash.records import ChangeOutcome, ChangeState, DeletionPlan, Orphan, Strategy
 from kubedash.storage import audit, manifests, referrers, tags
 from kubedash.workflows.abilities import forget_abilities
-from kubedash.workflows.changing import SEEN_BY_US, Place, find_place, sum_up, tell, turn
+from kubedash.workflows.changing import SEEN_BY_US, Place, find_place, note, sum_up, tell, turn
 from kubedash.workflows.deletion_acts import Deed, Ending, act
 from kubedash.workflows.deletion_checks import Spared, check_newcomers, check_siblings, remove_orphans
 from kubedash.workflows.deletion_survey import Around, Surveyed, survey
@@ -116,6 +116,11 @@ async def execute_in_turn(
     await renew()
     async with services.database.read() as session:
         record = await manifests.kept(session, surveyed.facts.digest)
+        known = await tags.sharing(session, place.repository.id, surveyed.facts.digest)
+    # A tag that no crawl has seen yet must have a history to be restored from.
+    unseen = sorted({*planned.removes, *planned.spares} - set(known))
+    if unseen:
+        await note(services, place, [(tag, surveyed.facts.digest) for tag in unseen])
     deed = Deed(
         services=services,
         actor=actor,
