@@ -10,12 +10,12 @@ from litestar.params import FromPath
 
 from kubedash.errors import InvalidInput
 from kubedash.policy.access import allows
-from kubedash.records import ItemState, Job, JobItem, JobState, Page
+from kubedash.records import BulkJob, ItemState, Job, JobItem, JobState, Page
 from kubedash.records.copies import CopyJob
 from kubedash.web.addresses import Urls
 from kubedash.web.given import GivenActor, GivenServices
 from kubedash.web.rendering import HtmlRequest, page, redirect, urls_of
-from kubedash.workflows import copy, sync, work
+from kubedash.workflows import bulk_delete, copy, sync, work
 
 SECTION: Final = "registries"
 MAX_FOLLOWED: Final = 8
@@ -37,6 +37,7 @@ STATES: Final = {
 }
 ITEM_STATES: Final = {
     ItemState.WAITING: ("waiting", "plain"),
+    ItemState.DOING: ("at work", "accent"),
     ItemState.DONE: ("done", "good"),
     ItemState.SKIPPED: ("nothing to do", "plain"),
     ItemState.FAILED: ("failed", "bad"),
@@ -80,6 +81,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """The state whose pieces are listed; empty for all."""
     copy: CopyJob | None
     """Where from and where to, of a copy."""
+    bulk: BulkJob | None
+    """How many tags ended how, of a deletion of many."""
     may_change: bool
     """Whether to offer pausing, going on and stopping."""
     topics: str
@@ -113,6 +116,7 @@ async def show_job(
         item_states={str(state): words for state, words in ITEM_STATES.items()},
         asked=asked,
         copy=await copy.open_copy(services, actor, job_id) if job.kind == work.COPY else None,
+        bulk=await bulk_delete.open_bulk(services, actor, job_id) if job.kind == work.DELETE_TAGS else None,
         may_change=not job.state.has_ended and allows(actor, work.permission_for(job.kind)),
         topics=f"job:{job.id}",
     )

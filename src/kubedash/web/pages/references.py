@@ -13,7 +13,7 @@ from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor
 from kubedash.web import addresses
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.web.pages import compare, copies, deletions, events, history, images, manifests, tagging, tags
+from kubedash.web.pages import bulk, compare, copies, deletions, events, history, images, manifests, tagging, tags
 from kubedash.web.rendering import HtmlRequest
 from kubedash.workflows.services import Services
 
@@ -24,10 +24,14 @@ ImageView: TypeAlias = Callable[[HtmlRequest, Services, Actor, str, Reference], 
 REPOSITORY_VIEWS: Final[dict[str | None, RepositoryView]] = {
     None: tags.show_tags,
     "compare": compare.choose_comparison,
+    "deletion": bulk.show_bulk,
     "events": events.show_repository_events,
     "events/charts": events.show_repository_charts,
 }
-REPOSITORY_ACTIONS: Final[dict[str | None, RepositoryView]] = {"sync": tags.refresh_tags}
+REPOSITORY_ACTIONS: Final[dict[str | None, RepositoryView]] = {
+    "sync": tags.refresh_tags,
+    "deletion": bulk.perform_bulk,
+}
 IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
     None: images.show_info,
     "config": images.show_config,

@@ -108,6 +108,8 @@ class TagsView(msgspec.Struct, frozen=True, kw_only=True):
     """How far the sync is that is under way."""
     old_picture: bool
     """The registry does not answer; what is shown is the last good copy."""
+    pattern: str
+    """The filter as a pattern for whole names."""
     filtered: bool
     """A filter is set, so that an empty list may just be no match."""
     sorts: tuple[tuple[str, str], ...]
@@ -147,6 +149,7 @@ async def show_tags(
         freshness=listing.freshness,
         progress=listing.progress,
         old_picture=show_old_picture(listing.freshness, empty=not listing.page.items),
+        pattern=pattern_of(query.q or ""),
         filtered=bool(query.q),
         sorts=tuple(sort for sort in SORTS if listing.repository.pulls is not None or sort[0] != "-last_pulled"),
         kind=kind_label(listing.repository.kind),
@@ -223,6 +226,11 @@ class Lines:
             return f"{self._pull}{row.name}" if self._pull else ""
         commands = pull_commands(self._registry, self._repository, row.kind, row.name, None)
         return commands[0].command if commands else ""
+
+
+def pattern_of(q: str) -> str:
+    """A filter finds any part of a name, unless it is a pattern itself. Pure."""
+    return q if "*" in q or "?" in q else f"*{q}*"
 
 
 def platforms_shown(platforms: tuple[str, ...]) -> str:
