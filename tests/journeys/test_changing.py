@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from demo import push
 from demo.registry_process import RegistryProcess
 from demo.run import REGISTRY_PASSWORD, REGISTRY_USER
-from tests.support.changing import digest_at
+from tests.support.changing import digest_at, tags_at
 from tests.support.visitor import Visitor
 
 Visit = Callable[..., Visitor]
@@ -124,3 +124,33 @@ def test_a_copy_is_followed_to_its_end(visit: Visit, registry: RegistryProcess) 
     page.get_by_role("link", name="Open the copy").click()
     expect(page).to_have_url(re.compile(r"/r/sample/journeys/promoted:1\.0$"))
     assert digest_at(registry.url, "journeys/promoted", "1.0", AUTH) == image.digest
+
+
+def test_many_tags_are_chosen_deleted_and_followed(visit: Visit, registry: RegistryProcess) -> None:
+    repository = "journeys/many"
+    for number in range(6):
+        push.push_image(registry.url, repository, f"1.{number}", AUTH, labels={"n": str(number)})
+    visitor = visit()
+    page = visitor.page
+    visitor.go(f"/r/sample/{repository}")
+    boxes = page.locator("input[name=tag]")
+    expect(boxes).to_have_count(6)
+    boxes.nth(1).check()
+    boxes.nth(4).click(modifiers=["Shift"])
+    looks_good(visitor, "rows chosen")
+    page.get_by_role("button", name="Delete…").click()
+    heading(page, f"Delete tags of {repository}")
+    expect(page.locator(".facts").first).to_contain_text("4 tags")
+    looks_good(visitor, "deletion of many planned")
+    page.get_by_label(f"Type {repository} to confirm").fill(repository)
+    page.get_by_role("button", name="Delete 4 tags").click()
+    heading(page, f"Deletion of tags of sample/{repository}")
+    # Nobody reloads the page: it hears of the end.
+    expect(page.locator(".heading .chip")).to_have_text("done", timeout=60_000)
+    looks_good(visitor, "deletion of many done")
+    assert tags_at(registry.url, repository, AUTH) == ["1.0", "1.5"]
+    page.get_by_role("link", name="1.3", exact=True).click()
+    page.get_by_role("link", name="Restore…").click()
+    page.get_by_role("button", name="Restore 1.3").click()
+    expect(page).to_have_url(re.compile(rf"/r/sample/{repository}:1\.3$"))
+    assert tags_at(registry.url, repository, AUTH) == ["1.0", "1.3", "1.5"]

@@ -118,10 +118,15 @@ def test_a_tag_that_somebody_deleted_can_be_restored(site: Site, url: str) -> No
     history = site.get_page(f"{place}/-/history")
     assert "deleted" in history.text
     assert "seen by a crawl" in history.text
-    plan = site.get_page(f"{place}/-/restoration?digest={image.digest}")
+    listed = site.get_page("/r/sample/tagging/gone/-/deleted")
+    back = f"{place}/-/restoration?digest={image.digest}"
+    assert back in listed.links()
+    assert "2.0" not in listed.text
+    plan = site.get_page(back)
     assert plan.heading == "Restore tagging/gone:1.0"
     site.post(plan, f"{place}/-/restoration", hidden(plan, f"{place}/-/restoration"))
     assert digest_at(url, "tagging/gone", "1.0") == image.digest
+    assert "No tag is missing" in site.get_page("/r/sample/tagging/gone/-/deleted").text
 
 
 def test_what_garbage_collection_took_is_named(site: Site, tmp_path: Path) -> None:

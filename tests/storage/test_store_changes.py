@@ -112,6 +112,26 @@ def test_history_says_who_and_how(database: DatabaseAt) -> None:
     database.run(body)
 
 
+def test_deleted_tags_are_those_that_are_not_there_any_more(database: DatabaseAt) -> None:
+    async def body(store: Database) -> None:
+        async with store.write() as session:
+            _, place = await add_repository(session)
+            machine = f"{image(1).digest.replace(':', '-')}.sig"
+            await put(session, place, [(tag, image(1)) for tag in ("gone", "back", "moved", "stays", machine)])
+            for step, names in enumerate((("gone", "back", "moved", machine), ("back",)), start=1):
+                await tags.forget(session, place, [Tag(name) for name in names], NOW + step * DAY, "us", "ben")
+                if step == 1:
+                    await put(session, place, [("back", image(2)), ("moved", image(2))])
+            gone = await tag_history.deleted(session, place)
+            assert [(found.name, found.last.digest, found.last.until) for found in gone] == [
+                ("back", image(2).digest, NOW + 2 * DAY),
+                ("gone", image(1).digest, NOW + DAY),
+            ]
+            assert (gone[1].last.ended_actor, gone[1].last.restorable) == ("ben", True)
+
+    database.run(body)
+
+
 def test_bytes_that_nothing_else_needs(database: DatabaseAt) -> None:
     """Counted over the whole registry: an index keeps what its entries need, and so does another repository."""
 

@@ -206,6 +206,14 @@ class TagHistoryEntry(Record, frozen=True, kw_only=True):
     """Whether its bytes are kept here, so that a roll-back can be tried."""
 
 
+class DeletedTag(Record, frozen=True, kw_only=True):
+    """A tag that was there and is not any more."""
+
+    name: Tag
+    last: TagHistoryEntry
+    """What it led to last, and how its end was seen."""
+
+
 class TagHistory(Record, frozen=True, kw_only=True):
     """What a tag pointed to, newest first."""
 

@@ -187,6 +187,7 @@ tag_history: Final = Table(
     _text("ended_by", null=True),
     _text("ended_actor", null=True),
     Index("ix_tag_history_name", "repository_id", "name", "since"),
+    Index("ix_tag_history_until", "repository_id", "until"),
 )
 
 manifest: Final = Table(

@@ -11,9 +11,9 @@ from sqlalchemy import update as change
 
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Tag
-from kubedash.records import TagHistoryEntry
+from kubedash.records import DeletedTag, TagHistoryEntry
 from kubedash.storage.database import ReadSession, WriteSession
-from kubedash.storage.tables import manifest, tag_history
+from kubedash.storage.tables import manifest, tag, tag_history
 from kubedash.storage.values import from_micros, from_sortable_number, moment_of
 
 MAX_HISTORY: Final = 1000
@@ -32,6 +32,24 @@ _OF_TAG: Final = (
     .outerjoin(manifest, manifest.c.digest == tag_history.c.digest)
     .where(*_MINE)
     .order_by(tag_history.c.since.desc(), tag_history.c.id.desc())
+    .limit(MAX_HISTORY)
+)
+_LATER: Final = tag_history.alias("later")
+_DELETED: Final = (
+    select(tag_history, manifest.c.kind, manifest.c.media_type, manifest.c.size)
+    .outerjoin(manifest, manifest.c.digest == tag_history.c.digest)
+    .where(
+        tag_history.c.repository_id == bindparam("repository_id"),
+        tag_history.c.until.is_not(None),
+        tag_history.c.name.not_like("sha256-%"),
+        ~exists().where(tag.c.repository_id == tag_history.c.repository_id, tag.c.name == tag_history.c.name),
+        ~exists().where(
+            _LATER.c.repository_id == tag_history.c.repository_id,
+            _LATER.c.name == tag_history.c.name,
+            _LATER.c.id > tag_history.c.id,
+        ),
+    )
+    .order_by(tag_history.c.until.desc(), tag_history.c.name)
     .limit(MAX_HISTORY)
 )
 _POINTED: Final = select(exists().where(*_MINE, tag_history.c.digest == bindparam("digest")))
@@ -76,6 +94,12 @@ async def of_tag(session: ReadSession, repository_id: int, name: Tag) -> tuple[T
     """Newest first; no more than `MAX_HISTORY`."""
     rows = await session.rows(_OF_TAG, {"repository_id": repository_id, "name": name})
     return tuple(map(_record, rows))
+
+
+async def deleted(session: ReadSession, repository_id: int) -> tuple[DeletedTag, ...]:
+    """Tags that are not there any more, those of machines left out; gone last first, at most `MAX_HISTORY`."""
+    rows = await session.rows(_DELETED, {"repository_id": repository_id})
+    return tuple(DeletedTag(name=Tag(row.name), last=_record(row)) for row in rows)
 
 
 async def has_pointed(session: ReadSession, repository_id: int, name: Tag, digest: Digest) -> bool:

@@ -22,6 +22,7 @@ PAGE_SIZE: Final = 100
 FAMILIES: Final = (
     ("", "Everything"),
     ("tag.*", "Tags"),
+    ("tags.*", "Deletions of many tags"),
     ("manifest.*", "Manifests"),
     ("image.*", "Copies"),
     ("registry.*", "Registries"),
@@ -51,6 +52,7 @@ WORDS: Final = {
     "tag.delete": "deleted a tag",
     "tag.move": "moved a tag",
     "tag.restore": "restored a tag",
+    "tags.delete": "deleted many tags",
     "token.create": "made a token",
     "token.revoke": "revoked a token",
     "user.add": "added a user",
@@ -68,6 +70,7 @@ ATTEMPTS: Final = {
     "tag.delete": "tried to delete a tag",
     "tag.move": "tried to point a tag elsewhere",
     "tag.restore": "tried to restore a tag",
+    "tags.delete": "tried to delete many tags",
 }
 """What to say where it did not come to that."""
 DOORS: Final = {"session": "page", "token": "API", "cli": "command line", "system": "KubeDash itself"}
@@ -182,7 +185,7 @@ def href_of(entry: AuditEntry, urls: Urls) -> str | None:
     registry, slash, rest = entry.target.partition("/")
     if family == "registry" and entry.action != "registry.remove":
         return urls.registry(entry.target)
-    if family in ("image", "manifest", "repository", "tag") and slash:
+    if family in ("image", "manifest", "repository", "tag", "tags") and slash:
         try:
             return urls.of(registry, addresses.parse(rest))
         except NotFound:

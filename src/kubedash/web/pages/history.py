@@ -8,9 +8,9 @@ import msgspec
 from litestar import Response
 
 from kubedash.errors import NotFound
-from kubedash.oci.reference import Reference
+from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor
-from kubedash.records import TagHistory, TagHistoryEntry
+from kubedash.records import DeletedTag, Freshness, Repository, TagHistory, TagHistoryEntry
 from kubedash.web.pages.image_views import Header, header_of
 from kubedash.web.pages.words import kind_label, live_topics
 from kubedash.web.rendering import HtmlRequest, page
@@ -54,6 +54,35 @@ class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
     """What to listen to."""
 
 
+class DeletedView(msgspec.Struct, frozen=True, kw_only=True):
+    registry: str
+    """Where the repository is."""
+    repository: Repository
+    """Whose tags these were."""
+    lines: tuple[tuple[DeletedTag, str, str], ...]
+    """Each tag, what people call its kind, and how its end was seen."""
+    freshness: Freshness
+    """How old the picture is."""
+    topics: str
+    """What to listen to."""
+
+
+async def show_deleted(
+    request: HtmlRequest, services: Services, actor: Actor, registry: str, repository: RepositoryName
+) -> Response[str]:
+    """`{repository}/-/deleted`: tags that are not there any more, each with the way back."""
+    found = await tag_history.open_deleted_tags(services, actor, registry, repository)
+    owner = await registries.show_registry(services, actor, registry)
+    view = DeletedView(
+        registry=found.registry,
+        repository=found.repository,
+        lines=tuple((tag, kind_label(tag.last.kind) or "", _seen(tag.last.ended_by)) for tag in found.tags),
+        freshness=found.freshness,
+        topics=live_topics(owner, repository, found.freshness.job_id),
+    )
+    return page(request, "changes/deleted_tags.html", view, section="registries")
+
+
 async def show_history(
     request: HtmlRequest, services: Services, actor: Actor, registry: str, reference: Reference
 ) -> Response[Any]:
@@ -82,10 +111,14 @@ def stretches_of(history: TagHistory) -> tuple[Stretch, ...]:
         Stretch(
             entry=entry,
             kind=kind_label(entry.kind) or "",
-            began=SEEN_BY.get(entry.seen_by, entry.seen_by),
-            ended=SEEN_BY.get(entry.ended_by or "", entry.ended_by or "") if entry.until else "",
+            began=_seen(entry.seen_by),
+            ended=_seen(entry.ended_by) if entry.until else "",
             current=entry.until is None and entry.digest == history.digest,
             before=older[place] if place < len(older) else None,
         )
         for place, entry in enumerate(history.entries)
     )
+
+
+def _seen(how: str | None) -> str:
+    return SEEN_BY.get(how or "", how or "")

@@ -24,6 +24,7 @@ ImageView: TypeAlias = Callable[[HtmlRequest, Services, Actor, str, Reference], 
 REPOSITORY_VIEWS: Final[dict[str | None, RepositoryView]] = {
     None: tags.show_tags,
     "compare": compare.choose_comparison,
+    "deleted": history.show_deleted,
     "deletion": bulk.show_bulk,
     "events": events.show_repository_events,
     "events/charts": events.show_repository_charts,

@@ -1,0 +1,12 @@
+"""An index under the list of tags that are not there any more."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+
+
+def upgrade() -> None:
+    op.create_index("ix_tag_history_until", "tag_history", ["repository_id", "until"])
