@@ -31,7 +31,7 @@ async def open_deleted_tags(services: Services, actor: Actor, registry: str, rep
         found = await repository_named(session, owner, repository)
         gone = await tag_history.deleted(session, found.id)
     job = await refresh_if_due(services, owner, found)
-    freshness = repository_freshness(services, found, job)
+    freshness = repository_freshness(services, owner, found, job)
     return DeletedTags(registry=owner.name, repository=found, tags=gone, freshness=freshness)
 
 
