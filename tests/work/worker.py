@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import sys
+from pathlib import Path
 
 from kubedash.oci.reference import RepositoryName
 from kubedash.policy.access import SYSTEM
@@ -55,8 +55,9 @@ async def main(words: list[str]) -> None:
 
 
 def most() -> int:
-    """The most memory that this process had, in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """The most memory that this process had, in KiB; `getrusage` would count its parent's too."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":
