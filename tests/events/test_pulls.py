@@ -85,7 +85,12 @@ def test_counts_outlive_the_events_and_the_tag(tmp_path: Path) -> None:
             await listener.told(f"delete {NAME}:1.0")
             assert await here.digests(NAME) == {}
             push.push(registry.url, NAME, "1.0", image)
-            await here.crawl(NAME)
+
+            async def is_back() -> bool:
+                await listener.work()
+                return bool(await here.digests(NAME))
+
+            await eventually(is_back)
             assert (await here.rows(NAME))["1.0"].last_pulled == pulled
 
     run(story())

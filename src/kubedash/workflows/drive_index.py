@@ -64,6 +64,8 @@ class IndexDriver:
         self._failing: dict[int, datetime] = {}
         self._strangers: dict[Key, datetime] = {}
         self._later: dict[Key, Touched] = {}
+        self._targets: set[tuple[int, str]] = set()
+        """Repository and tag or digest, of those that were found to be known."""
 
     async def step(self) -> bool:
         """Work off some events; whether there may be more at once. Costs one query where there are none."""
@@ -196,30 +198,47 @@ class IndexDriver:
 
     async def _keep(self, position: int, upto: int, arrived: Sequence[Arrived]) -> None:
         """Counts, and how far we are, in one transaction; nothing where another process was first."""
-        counter = await self._counter_at(position)
-        by_digest = {arrival.digest for arrival in arrived if arrival.action == _PULL and arrival.digest}
-        async with self._services.database.read() as session:
-            parents = await pulls.parents(session, by_digest)
-            ids = await _repository_ids(session, arrived)
-        now = self._services.clock()
-        counted: list[pulls.Counted] = []
-        for number, arrival in enumerate(arrived):
-            if number % BREATH == 0:
-                await asyncio.sleep(0)
-            if arrival.action == _PULL and arrival.repository:
-                pull = counter.take(_request(arrival), parents)
-                if pull is not None and (pull.registry_id, pull.repository) in ids:
-                    where = ids[pull.registry_id, pull.repository]
-                    counted.append(pulls.Counted(where, pull.target, min(pull.at, now)))
+        counter = await self._counter_at(position, arrived)
+        counted = await self._of_known(await self._count(counter, arrived))
         # Until it is committed the counter is ahead of the store.
         self._counter = None
         async with self._services.database.write() as session:
             if not await event_feed.is_at(session, CURSOR, position):
                 return
             await self._note(session, arrived)
-            await pulls.add(session, await pulls.of_known(session, counted))
-            await event_rollups.move(session, CURSOR, upto, now)
+            await pulls.add(session, counted)
+            await event_rollups.move(session, CURSOR, upto, self._services.clock())
         self._counter, self._position = counter, upto
+
+    async def _count(self, counter: PullCounter, arrived: Sequence[Arrived]) -> list[pulls.Counted]:
+        """The pulls among them, of repositories that are known; no later than now."""
+        by_digest = {arrival.digest for arrival in arrived if arrival.action == _PULL and arrival.digest}
+        async with self._services.database.read() as session:
+            parents = await pulls.parents(session, by_digest)
+            ids = await _repository_ids(session, arrived)
+        now, counted = self._services.clock(), []
+        for number, arrival in enumerate(arrived):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+            if arrival.action == _PULL and arrival.repository:
+                pull = counter.take(_request(arrival), parents)
+                where = ids.get((pull.registry_id, pull.repository)) if pull else None
+                if pull is not None and where is not None:
+                    counted.append(pulls.Counted(where, pull.target, min(pull.at, now)))
+        return counted
+
+    async def _of_known(self, counted: list[pulls.Counted]) -> list[pulls.Counted]:
+        """The same, each of a tag or digest that is known, or of its repository alone."""
+        fresh = [pull for pull in counted if (pull.repository_id, pull.target) not in self._targets]
+        if not fresh:
+            return counted
+        async with self._services.database.read() as session:
+            found = await pulls.of_known(session, fresh)
+        self._targets.update((pull.repository_id, pull.target) for pull in found if pull.target != pulls.WHOLE)
+        known = [pull for pull in counted if (pull.repository_id, pull.target) in self._targets]
+        if len(self._targets) > _MAX_REMEMBERED:
+            self._targets.clear()
+        return [*known, *_whole(found)]
 
     async def _note(self, session: WriteSession, arrived: Sequence[Arrived]) -> None:
         for registry_id, told in _by_registry(arrived).items():
@@ -229,13 +248,14 @@ class IndexDriver:
             named = {arrival.instance for arrival in told if arrival.instance}
             await event_feed.note_instances(session, registry_id, named, told[-1].received_at)
 
-    async def _counter_at(self, position: int) -> PullCounter:
+    async def _counter_at(self, position: int, arrived: Sequence[Arrived]) -> PullCounter:
         """The counter as it was at that event: kept, or made anew from the events before."""
         if self._counter is not None and self._position == position:
             return self._counter
         counter = PullCounter()
         async with self._services.database.read() as session:
-            recent = await event_feed.recent_pulls(session, position, self._services.clock() - 2 * WINDOW)
+            since = min(arrival.at for arrival in arrived) - WINDOW if arrived else self._services.clock()
+            recent = await event_feed.recent_pulls(session, position, since)
             parents = await pulls.parents(session, {arrival.digest for arrival in recent if arrival.digest})
         for arrival in recent:
             counter.take(_request(arrival), parents)
@@ -324,6 +344,10 @@ async def _repository_ids(session: ReadSession, arrived: Sequence[Arrived]) -> d
         ids = await repositories.ids_of(session, registry_id, wanted)
         found.update({(registry_id, name): identifier for name, identifier in ids.items()})
     return found
+
+
+def _whole(counted: Iterable[pulls.Counted]) -> list[pulls.Counted]:
+    return [pull for pull in counted if pull.target == pulls.WHOLE]
 
 
 def _by_registry(arrived: Iterable[Arrived]) -> dict[int, list[Arrived]]:
