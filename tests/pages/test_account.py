@@ -82,7 +82,7 @@ def test_an_administrator_adds_changes_locks_and_unlocks_users(admin: Site) -> N
     assert "mira is now maintainer" in admin.get_page("/admin/users").text
     assert admin.post(made, "/admin/users/mira/lock").status_code == 303
     locked = admin.get_page("/admin/users")
-    assert "locked" in locked.text
+    assert "mira locked" in locked.text
     assert admin.post(locked, "/admin/users/mira/unlock").status_code == 303
     fresh = secret_of(admin.read(admin.post(page_with(admin), "/admin/users/mira/password")))
     assert fresh != password
