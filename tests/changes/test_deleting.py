@@ -15,6 +15,7 @@ from kubedash.policy.deletion import DeletionChoices
 from kubedash.policy.placeholder import make_placeholder
 from kubedash.records import ChangeState, DeleteAbility, Strategy
 from tests.changes.bench import bench_at
+from tests.interop.tools import needed
 from tests.support.aio import run
 
 
@@ -122,9 +123,10 @@ def test_protected_tags_stay(open_registry: RegistryProcess, tmp_path: Path) -> 
     run(check())
 
 
-def test_deletion_that_is_turned_off_leaves_the_tag(tmp_path: Path) -> None:
-    """And names the setting. Once it is turned on, the next plan notices."""
-    with RegistryProcess(tmp_path / "registry", delete=False) as registry:
+@pytest.mark.parametrize("name", ["docker-registry", "registry"], ids=["distribution 2.8", "distribution 3"])
+def test_deletion_that_is_turned_off_leaves_the_tag(tmp_path: Path, name: str) -> None:
+    """And names the setting. Distribution 3.0 would delete tags all the same: whoever runs it said no."""
+    with RegistryProcess(tmp_path / "registry", delete=False, program=needed(name)) as registry:
         image = push_image(registry.url, "app", "1.0")
         push(registry.url, "app", "latest", image)
 

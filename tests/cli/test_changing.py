@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,22 @@ def test_rm_shows_deletes_and_restore_brings_back(desk: Terminal, own: RegistryP
     assert digests(own, "cli/rm") == {"1.0": digest, "latest": digest}
     rows = [line.split("\t") for line in desk.run("history", "own/cli/rm:1.0").lines]
     assert rows[0][2:4] == [digest, "us"]
+
+
+class AtTerminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_retypes_the_name(desk: Terminal, own: RegistryProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = two_tags(own, "cli/asked")
+    monkeypatch.setattr("tests.cli.conftest.io.StringIO", AtTerminal)
+    refused = desk.run("rm", "own/cli/asked:1.0", stdin="latest\n", code=1, **DELETE)
+    assert "Type 1.0 to delete it" in refused.err
+    assert "spares: latest" in refused.out
+    assert digests(own, "cli/asked") == {"1.0": digest, "latest": digest}
+    desk.run("rm", "own/cli/asked:1.0", stdin="1.0\n", **DELETE)
+    assert digests(own, "cli/asked") == {"latest": digest}
 
 
 def test_tag_adds_and_moves_only_when_told(desk: Terminal, own: RegistryProcess) -> None:
