@@ -6,12 +6,24 @@ twice and what is counted stays when the events have gone.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Table,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kubedash.policy.events import COUNTED, Tally
@@ -32,12 +44,7 @@ WRITING_LOCK: Final = 0x6B64_6576
 """Shared by those who add events, held alone for a moment by who counts them: see `settled_id`."""
 _SECOND: Final = 1_000_000
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(:key)")
-_BATCH: Final = (
-    select(event.c.occurred_at, event.c.tally, event.c.source_id, event.c.repository, event.c.actor)
-    .where(event.c.id > bindparam("behind"), event.c.id <= bindparam("upto"))
-    .order_by(event.c.id)
-)
-Key = tuple[int, str, int, int, int, int]
+_WHICH: Final = (event.c.id > bindparam("behind"), event.c.id <= bindparam("upto"))
 
 
 async def settled_id(session: WriteSession) -> int:
@@ -59,7 +66,7 @@ async def position(session: ReadSession, name: str = CURSOR) -> tuple[int, datet
 
 async def move(session: WriteSession, name: str, to: int, at: datetime) -> None:
     """Kept together with the work that it stands for."""
-    statement = _insert(session, event_cursor).values(name=name, position=to, moved_at=to_micros(at))
+    statement = _insert(session.dialect, event_cursor).values(name=name, position=to, moved_at=to_micros(at))
     changed = {"position": statement.excluded.position, "moved_at": statement.excluded.moved_at}
     await session.run(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
 
@@ -67,51 +74,64 @@ async def move(session: WriteSession, name: str, to: int, at: datetime) -> None:
 async def count_up_to(session: WriteSession, last: int, at: datetime, most: int) -> int:
     """Counts the next events, no more than `most` ids of them and none behind `last`; where it came to."""
     await session.run(
-        _insert(session, event_cursor).values(name=CURSOR, position=0, moved_at=0).on_conflict_do_nothing()
+        _insert(session.dialect, event_cursor).values(name=CURSOR, position=0, moved_at=0).on_conflict_do_nothing()
     )
     # Held until the end: two that count would count twice.
     row = await session.first(select(event_cursor).where(event_cursor.c.name == CURSOR).with_for_update())
     behind = row.position if row else 0
     upto = min(last, behind + most)
     if upto > behind:
-        found = await session.rows(_BATCH, {"behind": behind, "upto": upto})
-        await _add(session, _counts(found))
+        for statement in _statements(session.dialect):
+            await session.run(statement, {"behind": behind, "upto": upto})
     await move(session, CURSOR, max(upto, behind), at)
     return max(upto, behind)
 
 
-def _counts(rows: Iterable[Row[Any]]) -> Counter[Key]:
-    grouped = Counter(
-        (row.occurred_at // _SECOND // HOUR * HOUR, row.tally, row.source_id, row.repository or "", row.actor or "")
-        for row in rows
-    )
-    found: Counter[Key] = Counter()
-    for (hour, tally, source_id, repository, actor), many in grouped.items():
-        for span in SPANS:
-            start = hour // span * span
-            for source in (source_id, EVERY_SOURCE):
-                found[IN_ALL, "", source, span, start, tally] += many
-            if tally not in COUNTED:
-                continue
-            for dimension, name in ((BY_REPOSITORY, repository), (BY_ACTOR, actor)):
-                if name:
-                    found[dimension, name, source_id, span, start, tally] += many
-                    if span != HOUR:  # Top lists of many days read nothing else.
-                        found[dimension, name, source_id, span, start, Tally.ALL] += many
-    return found
-
-
-async def _add(session: WriteSession, counts: Counter[Key]) -> None:
-    statement = _insert(session, event_rollup)
-    more = {"many": event_rollup.c.many + statement.excluded.many}
-    keys = [column.name for column in event_rollup.primary_key]
-    adding = statement.on_conflict_do_update(index_elements=keys, set_=more)
-    # In one order, so that two processes never wait for each other's rows.
-    rows: Sequence[dict[str, Any]] = [
-        dict(zip(keys, key, strict=True)) | {"many": many} for key, many in sorted(counts.items())
+@lru_cache(maxsize=2)
+def _statements(dialect: str) -> tuple[Executable, ...]:
+    """The database counts by itself: no event passes through Python."""
+    by_source, every_source = event.c.source_id, _constant(str(EVERY_SOURCE))
+    by_tally, every_tally = event.c.tally, _constant(str(int(Tally.ALL)))
+    found = [
+        _adding(dialect, (IN_ALL, _constant("''"), by_source, by_tally), SPANS),
+        _adding(dialect, (IN_ALL, _constant("''"), every_source, by_tally), SPANS),
     ]
-    await session.many(adding, rows)
+    for dimension, name in ((BY_REPOSITORY, event.c.repository), (BY_ACTOR, event.c.actor)):
+        wanted = and_(event.c.tally.in_(list(map(int, COUNTED))), name.is_not(None))
+        found.append(_adding(dialect, (dimension, name, by_source, by_tally), SPANS, wanted))
+        # Top lists of many days read nothing else.
+        found.append(_adding(dialect, (dimension, name, by_source, every_tally), SPANS[1:], wanted))
+    return tuple(found)
 
 
-def _insert(session: WriteSession, table: Any) -> Any:
-    return postgresql.insert(table) if session.dialect == "postgresql" else sqlite.insert(table)
+def _adding(
+    dialect: str,
+    counted: tuple[int, ColumnElement[Any], ColumnElement[Any], ColumnElement[Any]],
+    lengths: Sequence[int],
+    wanted: ColumnElement[bool] | None = None,
+) -> Executable:
+    """The counts of a batch in one dimension and every span, added to what is there."""
+    dimension, name, source_id, tally = counted
+    spans = union_all(*(select(_constant(str(length)).label("span")) for length in lengths)).subquery("spans")
+    second = event.c.occurred_at.op("/")(_constant(str(_SECOND)))
+    start = second.op("/")(spans.c.span).op("*")(spans.c.span)
+    keys: list[ColumnElement[Any]] = [name, source_id, spans.c.span, start, tally]
+    batch = select(_constant(str(dimension)), *keys, func.count()).select_from(event.join(spans, true()))
+    batch = batch.where(*_WHICH) if wanted is None else batch.where(*_WHICH, wanted)
+    # A number in GROUP BY would be the place of a column.
+    batch = batch.group_by(*(key for key in keys if not getattr(key, "is_literal", False)))
+    names = [column.name for column in event_rollup.primary_key]
+    statement = _insert(dialect, event_rollup)
+    more = {"many": event_rollup.c.many + statement.excluded.many}
+    adding: Executable = statement.from_select([*names, "many"], batch).on_conflict_do_update(
+        index_elements=names, set_=more
+    )
+    return adding
+
+
+def _constant(text_of_it: str) -> ColumnElement[Any]:
+    return literal_column(text_of_it)
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
