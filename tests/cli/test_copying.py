@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from demo.push import push_image
+from demo.registry_process import RegistryProcess
+from kubedash.registry.client import RegistryClient
 from tests.cli.conftest import Terminal
 
 
@@ -42,3 +49,26 @@ def test_misuse_and_failure(terminal: Terminal) -> None:
     terminal.run("copy", "main/library/single:1.0", f"main/x@sha256:{'0' * 64}", code=2)
     terminal.run("copy", f"main/library/single@sha256:{'0' * 64}", "main/x", code=2)
     assert "answered" in terminal.run("copy", "main/library/single:9.9", "main/x", code=1).err
+
+
+def test_a_registry_that_dies_ends_the_command_and_the_next_one_goes_on(
+    empty: Terminal, open_registry: RegistryProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push_image(open_registry.url, "cli/dying", "1", labels={"of": "the dying"})
+    upload = RegistryClient.upload_blob
+    with RegistryProcess(tmp_path / "other") as other:
+        empty.run("registry", "add", "one", open_registry.url)
+        empty.run("registry", "add", "two", other.url)
+
+        async def dying(self: RegistryClient, *given: object) -> None:
+            await upload(self, *given)  # type: ignore[arg-type]
+            other.kill()
+
+        monkeypatch.setattr(RegistryClient, "upload_blob", dying)
+        failed = empty.run("copy", "one/cli/dying:1", "two/cli/dying", code=1)
+        assert "takes no connections" in failed.err
+        monkeypatch.setattr(RegistryClient, "upload_blob", upload)
+        other.restart()
+        done = empty.run("copy", "one/cli/dying:1", "two/cli/dying", "--json").json
+        assert done["job"]["state"] == "done"
+        assert done["outcome"]["there"] >= 1

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from kubedash.cli.doors import DryRun, Json, Yes, act, confirm, read_place, read_reference
 from kubedash.cli.output import print_facts, print_json, print_line, print_note, size
-from kubedash.cli.sync import Watch, follow, watching
+from kubedash.cli.sync import Watch, follow, follow_to_its_end, watching
 from kubedash.errors import Conflict, InvalidInput, Unavailable
 from kubedash.oci.reference import Reference, RepositoryName, Tag
 from kubedash.policy.access import Actor
@@ -57,7 +57,7 @@ def copy_image(
 
 async def _copy(services: Services, actor: Actor, wanted: CopyRequest, plan: CopyPlan, watch: Watch) -> CopyJob:
     job = await copy.execute(services, actor, wanted, digest=plan.digest, expected=plan.old_digest)
-    job = await follow(services, actor, job, watch)
+    job = await follow_to_its_end(services, actor, job, watch)
     if job.state is JobState.DONE:
         # What hangs on the copy is found by this; it ends with the command otherwise.
         look = await syncing.request_sync(services, actor, wanted.registry, wanted.repository)

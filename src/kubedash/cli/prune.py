@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from kubedash.cli.doors import DryRun, Json, Yes, act, confirm, read_place
 from kubedash.cli.output import print_facts, print_json, print_line, print_note, print_table, size
-from kubedash.cli.sync import Watch, follow, watching
+from kubedash.cli.sync import Watch, follow_to_its_end, watching
 from kubedash.errors import Conflict, InvalidInput, Unavailable
 from kubedash.oci.reference import Tag
 from kubedash.policy.access import Actor
@@ -87,7 +87,7 @@ def _selection(rules: Rules) -> Selection:
 async def _delete(services: Services, actor: Actor, plan: BulkPlan, watch: Watch) -> BulkJob:
     shown = Shown(expected=plan.expected, take_orphans=plan.take_orphans)
     job = await bulk_delete.execute(services, actor, plan.registry, plan.repository, plan.selection, shown)
-    job = await follow(services, actor, job, watch)
+    job = await follow_to_its_end(services, actor, job, watch)
     return await bulk_delete.open_bulk(services, actor, job.id)
 
 

@@ -76,6 +76,15 @@ async def follow(services: Services, actor: Actor, job: Job, watch: Watch) -> Jo
     return job
 
 
+async def follow_to_its_end(services: Services, actor: Actor, job: Job, watch: Watch) -> Job:
+    """The job when it has ended. One that pauses is given up with its reason: the same command does the rest."""
+    job = await follow(services, actor, job, watch)
+    if job.state is not JobState.PAUSED:
+        return job
+    print_note(f"kubedash: {job.error or 'somebody paused it'}")
+    return await syncing.cancel(services, actor, job.id)
+
+
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Watch]:
     """A bar on a terminal, plain lines otherwise, nothing where `quiet`."""

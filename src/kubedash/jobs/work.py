@@ -87,7 +87,10 @@ class Works:
                 f"Something else is being done there already: job {same.id} ({same.kind}, {same.state}).",
                 hint="Wait for its end, or cancel it.",
             )
-        return await self.find(services, same.id if same is not None else order.id) or _lost(order.id)
+        found = await self.find(services, same.id if same is not None else order.id)
+        if found is None:
+            raise Unavailable(f"The job {order.id} is not there any more.", hint="Ask again.")
+        return found
 
     async def find(self, services: Services, job_id: str) -> Job | None:
         async with services.database.read() as session:
@@ -213,7 +216,3 @@ async def _is_same(services: Services, found: Job, order: Order) -> bool:
     async with services.database.read() as session:
         kept = await jobs.order(session, found.id)
     return kept is not None and (kept.kind, kept.spec) == (order.kind, order.spec)
-
-
-def _lost(job_id: str) -> Job:
-    raise Unavailable(f"The job {job_id} is not there any more.", hint="Ask again.")

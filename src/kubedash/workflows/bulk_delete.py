@@ -52,6 +52,8 @@ class BulkSpec(Record, frozen=True, kw_only=True):
     repository: RepositoryName
     selection: Selection
     take_orphans: bool
+    expected: str
+    """What was shown, so that another choice is not taken for this one."""
 
 
 async def plan(
@@ -114,6 +116,7 @@ async def execute(
         repository=place.name,
         selection=selection,
         take_orphans=shown.take_orphans,
+        expected=planned.expected,
     )
     key = f"{DELETE_TAGS} {place.registry.name}/{place.name}"
     order = new_order(actor, DELETE_TAGS, key, (place.registry.name, place.name), plain(spec))
