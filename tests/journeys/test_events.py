@@ -20,6 +20,17 @@ from tests.support.visitor import Visitor
 Visit = Callable[..., Visitor]
 TIMELINE: Final = "/r/sample/shop/cart/-/events"
 HOSTILE: Final = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+PAINTED: Final = """() => {
+  const canvas = document.querySelector("[data-chart=series] canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let found = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const [red, green, blue, seen] = data.slice(at, at + 4);
+    if (seen > 200 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) found += 1;
+  }
+  return found;
+}"""
+"""How many pixels of the chart have a colour; axes and grid are grey."""
 ALIVE: Final = "main script, main img, main [onerror], a[href^='javascript:'], a[href^='data:']"
 
 
@@ -161,6 +172,8 @@ def test_charts_are_drawn_from_their_tables(visit: Visit) -> None:
     expect(page.locator("[data-chart=series] canvas")).to_be_visible()
     expect(page.locator("[data-chart=series] > svg")).to_be_hidden()
     expect(page.locator(".u-legend")).to_contain_text("Pushes")
+    # What has just happened is the last bar; it is painted, in the colours of the legend.
+    assert page.evaluate(PAINTED) > 50
     assert visitor.axe() == []
 
 

@@ -55,7 +55,11 @@ function draw(figure) {
       width: Math.max(280, figure.clientWidth - 32),
       height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
-      scales: { y: { range: (self, low, high) => [0, Math.max(1, high * 1.05)] } },
+      // The last bar stands to the right of its beginning: there has to be room for it.
+      scales: {
+        x: { range: (self, low, high) => [low, high === at.at(-1) ? high + at[1] - at[0] : high] },
+        y: { range: (self, low, high) => [0, Math.max(1, high * 1.05)] },
+      },
       axes: [{ ...axis, values: dated, space: 70 }, { ...axis, incrs: STEPS, size: 56 }],
       series: [
         { label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
