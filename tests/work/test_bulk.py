@@ -18,7 +18,7 @@ from kubedash.policy.access import SYSTEM
 from kubedash.policy.deletion import DeletionChoices
 from kubedash.records import AuditQuery, ItemState, JobState, Selection, Strategy
 from kubedash.registry.client import RegistryClient
-from kubedash.workflows import bulk_delete, work
+from kubedash.workflows import bulk_delete, bulk_run, work
 from kubedash.workflows.audit import open_audit
 from kubedash.workflows.bulk_delete import Shown
 from kubedash.workflows.services import Services
@@ -313,3 +313,40 @@ def test_a_registry_that_dies_is_a_pause_and_then_it_goes_on(tmp_path: Path, mon
                 assert done == dict.fromkeys((tag.name for tag in plan.tags), 1)
 
         run(check())
+
+
+def test_a_lost_turn_is_taken_again(
+    open_registry: RegistryProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a step took too long and somebody else came first, no tag pays for it."""
+    push(open_registry.url, "bulk/turns", "t-1", content.image(270))
+    push(open_registry.url, "bulk/turns", "t-2", content.image(271))
+    lose = bulk_run.turn
+    lost: list[str] = []
+
+    @asynccontextmanager
+    async def losing(services: Services, repository_id: int, owner: str) -> AsyncIterator[object]:
+        async with lose(services, repository_id, owner) as renew:
+
+            async def late() -> None:
+                if len(lost) < 2:
+                    lost.append(owner)
+                    raise Conflict("Another change of this repository took over.")
+                await renew()
+
+            yield late
+
+    monkeypatch.setattr(bulk_run, "turn", losing)
+
+    async def check() -> None:
+        async with house(tmp_path, open_registry.url) as services:
+            selection = Selection(patterns=("t-*",))
+            plan = await bulk_delete.plan(services, MAINTAINER, "two", name("bulk/turns"), selection)
+            shown = Shown(expected=plan.expected)
+            job = await bulk_delete.execute(services, MAINTAINER, "two", name("bulk/turns"), selection, shown)
+            assert (await ended(services, job)).state is JobState.DONE
+            assert (await bulk_delete.open_bulk(services, VIEWER, job.id)).outcome.deleted == 2
+            assert await audited(services) == Counter({("t-1", "done"): 1, ("t-2", "done"): 1})
+
+    run(check())
+    assert len(lost) == 2

@@ -37,24 +37,36 @@ TAGS: Final = "tags"
 _OPEN: Final = (ChangeState.UNDO_PENDING, ChangeState.UNKNOWN)
 
 
+class LostTurn(Exception):
+    """The step took so long that somebody else has the repository's turn: the next step waits for it."""
+
+
 async def advance(services: Services, order: Order, report: Report) -> bool:
     """The next tags; whether these were the last."""
     spec = spec_of(order)
     place = await find_place(services, spec.registry, spec.repository)
-    async with turn(services, place.repository.id, order.id) as renew:
-        step = _Step(services, order, spec, place, renew)
-        await step.look_after()
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        await step.look()
-        ends = clock() + max(STEP_SECONDS, 2 * (clock() - began))
-        for piece in await step.waiting():
-            await report(await step.progress(piece.item.name))
-            await step.delete(piece)
-            if clock() >= ends or not await step.should_go_on():
-                break
-        await report(await step.progress(None))
-        return not await step.waiting()
+    try:
+        async with turn(services, place.repository.id, order.id) as renew:
+            step = _Step(services, order, spec, place, renew)
+            await _some(step, report)
+            return not await step.waiting()
+    except LostTurn:
+        return False
+
+
+async def _some(step: _Step, report: Report) -> None:
+    """As many as the look at the others may serve."""
+    clock = asyncio.get_running_loop().time
+    await step.look_after()
+    began = clock()
+    await step.look()
+    ends = clock() + max(STEP_SECONDS, 2 * (clock() - began))
+    for piece in await step.waiting():
+        await report(await step.progress(piece.item.name))
+        await step.delete(piece)
+        if clock() >= ends or not await step.should_go_on():
+            break
+    await report(await step.progress(None))
 
 
 async def conclude(session: WriteSession, order: Order, state: JobState, error: str | None, at: datetime) -> None:
@@ -123,7 +135,7 @@ class _Step:
             id=self._id(piece),
         )
         try:
-            outcome = await execute_in_turn(self._services, self._order.actor, self._place, errand, self._renew)
+            outcome = await execute_in_turn(self._services, self._order.actor, self._place, errand, self._go_on)
         except NotFound:
             await self._is_gone(piece)
         except Conflict as error:
@@ -135,6 +147,13 @@ class _Step:
         else:
             await self._ended(piece, outcome)
         self._around.pop(tag, None)
+
+    async def _go_on(self) -> None:
+        """Raises `LostTurn`, which is no fault of the tag in hand."""
+        try:
+            await self._renew()
+        except Conflict as error:
+            raise LostTurn from error
 
     async def _ended(self, piece: Piece, outcome: ChangeOutcome) -> None:
         if outcome.state in _OPEN:
