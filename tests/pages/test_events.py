@@ -194,6 +194,14 @@ def test_every_place_has_charts(full: Site, path: str) -> None:
     full.get_page(path)
 
 
+def test_a_repository_has_no_top_lists_and_says_where_they_are(full: Site) -> None:
+    page = full.get_page("/r/prod/shop/api/-/events/charts")
+
+    assert "is counted for whole registries" in page.text
+    assert "None was named" not in page.text
+    assert "/r/prod/-/events/charts" in page.links()
+
+
 def test_what_the_filter_shows_is_a_file(full: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubedash.web.pages.event_files.PAGE_SIZE", 2)
     answer = full.get("/events/export.csv?registry=prod&own=all")
