@@ -206,3 +206,15 @@ def test_what_the_registry_does_not_do_is_a_502_that_says_how_things_are(deletin
     finally:
         deleting.ask("DELETE", "/registries/turned")
         registry.stop()
+
+
+def test_deleted_tags_are_listed_with_what_they_led_to(deleting: House, own: RegistryProcess) -> None:
+    image = push_image(own.url, "api/deleted", "1.0", layers=[make_layer({"of": "deleted"})])
+    push(own.url, "api/deleted", "latest", image)
+    deleting.ask("DELETE", f"{TAGS}?repository=api/deleted&tag=1.0", status=200)
+    path = f"{TAGS}/deleted?repository=api/deleted"
+    (found,) = deleting.ask("GET", path, role="viewer", status=200).json()["items"]
+    assert (found["name"], found["last"]["digest"], found["last"]["ended_by"]) == ("1.0", image.digest, "us")
+    assert deleting.ask("GET", f"{path}&q=latest", status=200).json()["items"] == []
+    deleting.ask("GET", path, role=None, status=401)
+    deleting.ask("GET", f"{TAGS}/deleted?repository=api/nowhere", status=404)

@@ -10,11 +10,15 @@ from msgspec.structs import replace
 
 from kubedash.cli.doors import Json, act, read_place, read_reference
 from kubedash.cli.output import UNKNOWN, Bytes, Cell, print_facts, print_json, print_line, print_note, print_table, size
-from kubedash.records import Image, Page, Repository, RepositoryQuery, TagQuery, TagRow
-from kubedash.workflows import browse, inspect
+from kubedash.errors import InvalidInput
+from kubedash.oci.reference import RepositoryName
+from kubedash.policy.lists import ListQuery, page_of
+from kubedash.records import DeletedTag, Image, Page, Repository, RepositoryQuery, TagQuery, TagRow
+from kubedash.workflows import browse, inspect, tag_history
 
 MOST: Final = 1000
 _REPOSITORY_TITLES: Final = ("NAME", "KIND", "TAGS", "NEWEST", "SIZE", "PUSHED", "PULLED")
+_DELETED_TITLES: Final = ("TAG", "KIND", "GONE", "SEEN", "BY", "LAST LED TO")
 _TAG_TITLES: Final = ("TAG", "KIND", "PLATFORMS", "CREATED", "SIZE", "DIGEST", "PULLED")
 T = TypeVar("T")
 Filter = Annotated[str | None, Parameter(name=("--filter", "-q"), help="Only names that contain this.")]
@@ -31,10 +35,16 @@ def ls(
     sort: Sort = None,
     limit: Limit = MOST,
     cursor: Cursor = None,
+    deleted: Annotated[
+        bool, Parameter(negative="", help="Of a repository: the tags that are not there any more.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List the repositories of a registry, or the tags of a repository."""
     registry, repository = read_place(place)
+    if deleted:
+        _list_deleted(registry, repository, ListQuery(q=q, sort=sort, limit=limit, cursor=cursor), json)
+        return
     if repository is None:
         wanted = RepositoryQuery(q=q, sort=sort or "name", limit=limit, cursor=cursor)
         listing = act(lambda services, actor: browse.open_repositories(services, actor, registry, wanted))
@@ -43,6 +53,19 @@ def ls(
         query = TagQuery(q=q, sort=sort or "-version", limit=limit, cursor=cursor)
         rows = act(lambda services, actor: browse.open_tags(services, actor, registry, repository, query))
         _print_page(replace(rows.page, as_of=rows.freshness.as_of), _TAG_TITLES, _tag_row, json)
+
+
+def _list_deleted(registry: str, repository: RepositoryName | None, query: ListQuery, json: bool) -> None:
+    if repository is None:
+        raise InvalidInput("Deleted tags are those of one repository.", hint="Write REGISTRY/REPOSITORY.")
+    found = act(lambda services, actor: tag_history.open_deleted_tags(services, actor, registry, repository))
+    page = page_of(found.tags, query, {"name": lambda tag: tag.name}, lambda tag: tag.name)
+    _print_page(replace(page, as_of=found.freshness.as_of), _DELETED_TITLES, _deleted_row, json)
+
+
+def _deleted_row(tag: DeletedTag) -> tuple[Cell, ...]:
+    last = tag.last
+    return (tag.name, last.kind, last.until, last.ended_by, last.ended_actor, last.digest)
 
 
 def inspect_reference(

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kubedash.oci.reference import Reference
 from kubedash.policy.deletion import DeletionChoices
 from kubedash.policy.lists import Keys, ListQuery, page_of
-from kubedash.records import ChangeOutcome, DeletionPlan, Page, RetagPlan, TagHistoryEntry
+from kubedash.records import ChangeOutcome, DeletedTag, DeletionPlan, Page, RetagPlan, TagHistoryEntry
 from kubedash.web.api.bodies import NewTag, RestoredTag
 from kubedash.web.api.inventory import RepositoryParameter
 from kubedash.web.api.lists import Cursor, Limit, Q, Sort
@@ -34,6 +34,7 @@ Orphans = Annotated[
 TagOnly = Annotated[bool, QueryParameter(description="Never delete the manifest, even where no other tag leads to it.")]
 CREATED: Final = 201
 CHANGED: Final = 200
+_DELETED_KEYS: Final[Keys[DeletedTag]] = {"name": lambda tag: tag.name}
 _KEYS: Final[Keys[TagHistoryEntry]] = {"since": lambda entry: entry.since}
 
 
@@ -131,6 +132,24 @@ async def list_history(
     found = await tag_history.open_tag_history(services, actor, registry, read_repository(repository), read_tag(tag))
     query = ListQuery(q=q, sort=sort, limit=limit, cursor=cursor)
     page = page_of(found.entries, query, _KEYS, lambda entry: f"{entry.digest} {entry.actor or ''}")
+    return replace(page, as_of=found.freshness.as_of)
+
+
+@get("/registries/{registry:str}/tags/deleted", summary="List deleted tags")
+async def list_deleted(
+    services: GivenServices,
+    actor: GivenActor,
+    registry: FromPath[str],
+    repository: RepositoryParameter,
+    q: Q = None,
+    sort: Sort = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[DeletedTag]:
+    """Tags that were there and are not any more, gone last first; those of machines are left out. Sorts: name."""
+    found = await tag_history.open_deleted_tags(services, actor, registry, read_repository(repository))
+    query = ListQuery(q=q, sort=sort, limit=limit, cursor=cursor)
+    page = page_of(found.tags, query, _DELETED_KEYS, lambda tag: tag.name)
     return replace(page, as_of=found.freshness.as_of)
 
 

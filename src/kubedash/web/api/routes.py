@@ -24,6 +24,7 @@ ROUTES: Final = (
     changes.point_tag,
     changes.delete_tag,
     changes.list_history,
+    changes.list_deleted,
     changes.restore_tag,
     changes.delete_manifest,
     images.show_image,
