@@ -48,10 +48,10 @@ def test_rm_shows_deletes_and_restore_brings_back(desk: Terminal, own: RegistryP
     assert "1.0 is gone" in desk.run("rm", "own/cli/rm:1.0", "--yes", **DELETE).out
     assert digests(own, "cli/rm") == {"latest": digest}
     desk.run("rm", "own/cli/rm:1.0", "--yes", code=1, **DELETE)
-    (line,) = desk.run("ls", "own/cli/rm", "--deleted").lines
+    (line,) = desk.run("deleted", "own/cli/rm").lines
     assert (line.split("\t")[0], line.split("\t")[-1]) == ("1.0", digest)
-    assert desk.run("ls", "own/cli/rm", "--deleted", "-q", "latest").lines == []
-    desk.run("ls", "own", "--deleted", code=2)
+    assert desk.run("deleted", "own/cli/rm", "-q", "latest").lines == []
+    desk.run("deleted", "own", code=2)
     assert desk.run("restore", "own/cli/rm:1.0", "--json").json["digest"] == digest
     assert digests(own, "cli/rm") == {"1.0": digest, "latest": digest}
     rows = [line.split("\t") for line in desk.run("history", "own/cli/rm:1.0").lines]

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from kubedash.cli.doors import Json, act, read_place, read_reference
 from kubedash.cli.output import UNKNOWN, Bytes, Cell, print_facts, print_json, print_line, print_note, print_table, size
 from kubedash.errors import InvalidInput
-from kubedash.oci.reference import RepositoryName
 from kubedash.policy.lists import ListQuery, page_of
 from kubedash.records import DeletedTag, Image, Page, Repository, RepositoryQuery, TagQuery, TagRow
 from kubedash.workflows import browse, inspect, tag_history
@@ -35,16 +34,10 @@ def ls(
     sort: Sort = None,
     limit: Limit = MOST,
     cursor: Cursor = None,
-    deleted: Annotated[
-        bool, Parameter(negative="", help="Of a repository: the tags that are not there any more.")
-    ] = False,
     json: Json = False,
 ) -> None:
     """List the repositories of a registry, or the tags of a repository."""
     registry, repository = read_place(place)
-    if deleted:
-        _list_deleted(registry, repository, ListQuery(q=q, sort=sort, limit=limit, cursor=cursor), json)
-        return
     if repository is None:
         wanted = RepositoryQuery(q=q, sort=sort or "name", limit=limit, cursor=cursor)
         listing = act(lambda services, actor: browse.open_repositories(services, actor, registry, wanted))
@@ -55,11 +48,21 @@ def ls(
         _print_page(replace(rows.page, as_of=rows.freshness.as_of), _TAG_TITLES, _tag_row, json)
 
 
-def _list_deleted(registry: str, repository: RepositoryName | None, query: ListQuery, json: bool) -> None:
+def deleted(
+    place: Annotated[str, Parameter(help="REGISTRY/REPOSITORY.")],
+    /,
+    *,
+    q: Filter = None,
+    limit: Limit = MOST,
+    cursor: Cursor = None,
+    json: Json = False,
+) -> None:
+    """List the tags of a repository that are not there any more."""
+    registry, repository = read_place(place)
     if repository is None:
         raise InvalidInput("Deleted tags are those of one repository.", hint="Write REGISTRY/REPOSITORY.")
     found = act(lambda services, actor: tag_history.open_deleted_tags(services, actor, registry, repository))
-    page = page_of(found.tags, query, {"name": lambda tag: tag.name}, lambda tag: tag.name)
+    page = page_of(found.tags, ListQuery(q=q, limit=limit, cursor=cursor), {}, lambda tag: tag.name)
     _print_page(replace(page, as_of=found.freshness.as_of), _DELETED_TITLES, _deleted_row, json)
 
 

@@ -31,6 +31,7 @@ VERBS: Final = (
     ("tag", "change:tag", "Add or move a tag."),
     ("rm", "change:rm", "Delete a tag, or a manifest by its digest."),
     ("restore", "change:restore_tag", "Give a deleted tag back, or roll one back."),
+    ("deleted", "browse:deleted", "List the tags of a repository that are not there any more."),
     ("history", "change:history", "Show what a tag pointed to."),
     ("diff", "compare:diff", "Show what differs between two images."),
     ("events", "events:events", "Show what registries told, and follow it."),
