@@ -97,7 +97,8 @@ def _page(where: EventFilter, cursor: str | None = None) -> Case:
 
 
 def _stats(where: EventFilter, newest: Event) -> Case:
-    return lambda session: event_stats.stats(session, where, newest.at)
+    past = event_stats.PastSums()
+    return lambda session: event_stats.stats(session, where, newest.at, past)
 
 
 async def measure(url: str) -> dict[str, list[float]]:

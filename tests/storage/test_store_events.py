@@ -248,12 +248,39 @@ def test_figures_are_counted_once_and_outlive_the_events(database: DatabaseAt) -
         assert (await figures(repository="team/api"))[0] == EventCounts(pull=4, delete=1)
         assert (await figures(actor="zoe"))[0] == EventCounts(pull=2)
         assert (await figures(actions=("push",)))[0] == EventCounts(push=1)
+        assert (await figures(tag="1.0", quiet=True, actor="ci", actions=("pull", "push")))[0] == EventCounts(
+            push=1, pull=2
+        )
         by_events = await figures(tag="2.0")
         assert by_events[:2] == (EventCounts(pull=1), (TopEntry(name="team/api", registry="main", count=1),))
         assert await event_retention.forget_before(store, NOW + DAY) == 6
         assert await _add(store) == 0
         assert (await figures())[0] == totals
         assert (await figures(tag="2.0"))[0] == EventCounts()
+
+    database.run(body)
+
+
+def test_top_lists_remember_what_is_over_and_count_what_goes_on(database: DatabaseAt) -> None:
+    async def body(store: Database) -> None:
+        _, source = await _registry(store, "main")
+        past = event_stats.PastSums()
+
+        async def top(since: datetime) -> tuple[TopEntry, ...]:
+            await _count(store)
+            async with store.read() as session:
+                where = EventFilter(since=since, until=NOW + MINUTE)
+                remembered = await event_stats.stats(session, where, NOW, past)
+                assert remembered == await event_stats.stats(session, where, NOW)
+            return remembered.top_repositories
+
+        for since in (NOW - 60 * DAY, NOW - 6 * HOUR):
+            before = sum(entry.count for entry in await top(since))
+            number = int((NOW - since).total_seconds())
+            await _add(store, row(source, number), row(source, number + 1, repository="team/web"))
+            assert sum(entry.count for entry in await top(since)) == before + 2
+        await _add(store, row(source, 9, NOW - 5 * DAY))
+        assert [(entry.name, entry.count) for entry in await top(NOW - 61 * DAY)] == [("team/api", 3), ("team/web", 2)]
 
     database.run(body)
 

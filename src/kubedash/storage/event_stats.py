@@ -8,9 +8,11 @@ events themselves, and the answer says how far back that reached.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from heapq import nsmallest
+from time import monotonic
 from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
@@ -22,12 +24,15 @@ from kubedash.records import EventCounts, EventFilter, EventPoint, EventStats, T
 from kubedash.storage import event_rollups as rollups
 from kubedash.storage.database import ReadSession
 from kubedash.storage.event_tables import event, event_rollup
-from kubedash.storage.events import Sources, Wanted, between, conditions, source_ids, sources, wanted_by
+from kubedash.storage.events import QUIETLY, Sources, conditions, form, led, source_ids, sources, wanted_by
 from kubedash.storage.values import moment_of
 
 TOP: Final = 10
-COUNTED_AT_ONCE: Final = 20_000
+COUNTED_AT_ONCE: Final = 5_000
 """Events that are looked at where no rollup fits."""
+MOST_KEPT: Final = 32
+MOST_NAMES: Final = 50_000
+KEPT_SECONDS: Final = 60.0
 LONGEST: Final = timedelta(days=3_700)
 MOST_HOURLY_POINTS: Final = timedelta(days=8)
 _SECOND: Final = 1_000_000
@@ -55,6 +60,14 @@ class Stretch(msgspec.Struct, frozen=True):
         first, last = int(since.timestamp()) // grain * grain, -(-int(until.timestamp()) // grain) * grain
         return cls(first, max(last, first + grain), grain, step)
 
+    def parted(self, now: datetime) -> tuple[tuple[tuple[int, int, int], ...], tuple[tuple[int, int, int], ...]]:
+        """The pieces that are over, and those that still go on: today, or this hour."""
+        edge = int(now.timestamp()) // self.grain * self.grain
+        if edge <= self.since:
+            return (), self.pieces()
+        over = msgspec.structs.replace(self, until=min(edge, self.until)).pieces()
+        return over, ((self.grain, edge, self.until),) if edge < self.until else ()
+
     def pieces(self) -> tuple[tuple[int, int, int], ...]:
         """Span, first and end of the fewest rollups that cover it."""
         if self.grain == rollups.HOUR:
@@ -67,8 +80,31 @@ class Stretch(msgspec.Struct, frozen=True):
         return tuple(piece for piece in pieces if piece[1] < piece[2])
 
 
-async def stats(session: ReadSession, where: EventFilter, now: datetime) -> EventStats:
-    """The figures of what the filter lets through; the last 30 days where it names no time."""
+class PastSums:
+    """Sums of hours and days that are over, kept for a minute: an event that comes late is in them then.
+
+    They are many names, and every page with a top list asks for the same ones.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[float, Mapping[tuple[str, int], int]]] = {}
+
+    def get(self, key: Hashable) -> Mapping[tuple[str, int], int] | None:
+        until, sums = self._kept.get(key, (0.0, {}))
+        return sums if monotonic() < until else None
+
+    def keep(self, key: Hashable, sums: Mapping[tuple[str, int], int]) -> None:
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        if len(sums) <= MOST_NAMES:
+            self._kept[key] = (monotonic() + KEPT_SECONDS, sums)
+
+
+async def stats(session: ReadSession, where: EventFilter, now: datetime, past: PastSums | None = None) -> EventStats:
+    """The figures of what the filter lets through; the last 30 days where it names no time.
+
+    With `past` the sums of what is over are taken from there, where they are.
+    """
     until = where.until or now
     stretch = Stretch.of(where.since or until - timedelta(days=30), until)
     found = await sources(session)
@@ -77,7 +113,9 @@ async def stats(session: ReadSession, where: EventFilter, now: datetime) -> Even
     if subject is None:
         return await _counted(session, where, found, stretch, as_of)
     identifiers = None if where.registry is None else source_ids(found, where.registry)
-    return await _rolled_up(session, Rolled(*subject, identifiers, _tallies(where), stretch), found, as_of)
+    return await _rolled_up(
+        session, Rolled(*subject, identifiers, _tallies(where), stretch, now, past or PastSums()), found, as_of
+    )
 
 
 def _subject(where: EventFilter) -> tuple[int, str] | None:
@@ -104,6 +142,8 @@ class Rolled(msgspec.Struct, frozen=True):
     """None: every source."""
     tallies: tuple[int, ...]
     stretch: Stretch
+    now: datetime
+    past: PastSums
 
 
 async def _rolled_up(session: ReadSession, wanted: Rolled, found: Sources, as_of: datetime | None) -> EventStats:
@@ -174,19 +214,34 @@ def _divided(column: ColumnElement[int], by: int) -> ColumnElement[int]:
 
 
 async def _top(session: ReadSession, wanted: Rolled, dimension: int, found: Sources) -> tuple[TopEntry, ...]:
-    """The names that were counted most."""
+    """The names that were counted most: what is over from memory where it is there, what goes on from the store."""
+    over, going_on = wanted.stretch.parted(wanted.now)
+    key = (dimension, tuple(wanted.source_ids or ()), wanted.source_ids is None, wanted.tallies, over)
+    sums = wanted.past.get(key)
+    if sums is None:
+        sums = await _sums(session, wanted, dimension, over)
+        wanted.past.keep(key, sums)
+    total = dict(sums)
+    for name, many in (await _sums(session, wanted, dimension, going_on)).items():
+        total[name] = total.get(name, 0) + many
+    ranked = nsmallest(TOP, total.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(TopEntry(name=name, registry=found.get(source), count=many) for (name, source), many in ranked)
+
+
+async def _sums(
+    session: ReadSession, wanted: Rolled, dimension: int, pieces: Sequence[tuple[int, int, int]]
+) -> dict[tuple[str, int], int]:
+    """By name and source; of actors every source is one."""
+    if not pieces:
+        return {}
     single = [tally for tally in wanted.tallies if tally in COUNTED]
-    pieces = wanted.stretch.pieces()
     values: dict[str, Any] = {"dimension": dimension, "sources": wanted.source_ids or []}
     for number, (span, first, end) in enumerate(pieces):
         summed = len(single) == len(COUNTED) and span != rollups.HOUR
         values[f"tallies_{number}"] = [int(Tally.ALL)] if summed else single
         values |= {f"span_{number}": span, f"first_{number}": first, f"end_{number}": end}
     statement = _top_statement(len(pieces), wanted.source_ids is not None, dimension == rollups.BY_REPOSITORY)
-    return tuple(
-        TopEntry(name=row.name, registry=found.get(row.source_id), count=int(row.many))
-        for row in await session.rows(statement, values)
-    )
+    return {(row.name, row.source_id): int(row.many) for row in await session.rows(statement, values)}
 
 
 @lru_cache(maxsize=16)
@@ -209,8 +264,7 @@ def _top_statement(pieces: int, of_sources: bool, by_source: bool) -> Executable
     many = func.sum(rows.c.many).label("many")
     keys = (rows.c.name, rows.c.source_id) if by_source else (rows.c.name,)
     source = rows.c.source_id if by_source else literal(rollups.EVERY_SOURCE)
-    ordered = select(rows.c.name, source.label("source_id"), many).group_by(*keys)
-    return ordered.order_by(many.desc(), rows.c.name).limit(TOP)
+    return select(rows.c.name, source.label("source_id"), many).group_by(*keys)
 
 
 async def _counted(
@@ -221,7 +275,7 @@ async def _counted(
     wanted = wanted_by(replace(where, **limits), found)
     if wanted is None:
         return _assembled(stretch, {}, by_hour=(0,) * 24, as_of=as_of)
-    rows, (reached,) = await session.each(*_newest(wanted), values=wanted.values)
+    rows, (reached,) = await session.each(*_newest(*form(wanted)), values=wanted.values)
     figures = _Figures(stretch)
     repositories: dict[tuple[str, str | None], int] = defaultdict(int)
     actors: dict[tuple[str, str | None], int] = defaultdict(int)
@@ -242,22 +296,25 @@ async def _counted(
     )
 
 
-def _newest(wanted: Wanted) -> tuple[Executable, Executable]:
+@lru_cache(maxsize=128)
+def _newest(
+    leading: tuple[str, ...], other: tuple[str, ...], timed: tuple[str, ...], lists: tuple[str, ...]
+) -> tuple[Executable, Executable]:
     """Sums of the newest events that match, and how many were looked at back to when."""
-    columns = ("occurred_at", "tally", "source_id", "repository", "actor", *wanted.other)
-    looked_at = (
-        select(*(event.c[name] for name in dict.fromkeys(columns)))
-        .where(*(event.c[name] == bindparam(name) for name in wanted.leading), *between(wanted.timed))
+    columns = ("occurred_at", "tally", "source_id", "repository", "actor", "own", "action", *other)
+    rows = (
+        led(select(*(event.c[name] for name in dict.fromkeys(columns) if name != QUIETLY)), leading, timed)
         .order_by(event.c.occurred_at.desc(), event.c.id.desc())
         .limit(COUNTED_AT_ONCE)
-        .subquery("looked_at")
     )
-    lists = tuple(name for name, value in wanted.values.items() if isinstance(value, list))
+    # By itself: an index answers this one alone.
+    times = rows.with_only_columns(event.c.occurred_at).subquery("times")
+    looked_at = rows.subquery("looked_at")
     hour = _divided(looked_at.c.occurred_at, _SECOND * rollups.HOUR)
     keys = (hour.label("hour"), looked_at.c.tally, looked_at.c.source_id, looked_at.c.repository, looked_at.c.actor)
     sums = select(*keys, func.count().label("many"))
-    reach = select(func.count().label("many"), func.min(looked_at.c.occurred_at).label("oldest"))
-    return sums.where(*conditions(looked_at, wanted.other, lists)).group_by(*keys), reach
+    reach = select(func.count().label("many"), func.min(times.c.occurred_at).label("oldest"))
+    return sums.where(*conditions(looked_at, other, lists)).group_by(*keys), reach
 
 
 class _Figures:

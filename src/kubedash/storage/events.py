@@ -22,7 +22,7 @@ from kubedash.storage.paging import Columns, Keyset, Ordering, Shape
 from kubedash.storage.tables import registry
 from kubedash.storage.values import from_micros, moment_of, to_micros
 
-LOOKED_AT: Final = 5_000
+LOOKED_AT: Final = 3_000
 """Rows that a page with several filters looks at, at most."""
 MAX_AFTER: Final = 1_000
 _MAX_SOUGHT: Final = 600
@@ -34,7 +34,7 @@ _LEADING: Final = ("digest", "tag", "repository", "address", "actor", "action", 
 """The filter that leads, where there are several: the first of these that is given."""
 _PLAIN: Final = ("digest", "tag", "repository", "address", "actor")
 _WITH_REPOSITORY: Final = "tag"
-_QUIETLY: Final = "quiet"
+QUIETLY: Final = "quiet"
 """Leads where nothing else does: it has an index of its own."""
 _ROW: Final = tuple(event.c)
 Sources = Mapping[int, str | None]
@@ -70,10 +70,10 @@ def wanted_by(where: EventFilter, found: Sources) -> Wanted | None:
         if not identifiers:
             return None
         values["source_id"] = identifiers[0] if len(identifiers) == 1 else sorted(identifiers)
-    leading = _leading(values) or ((_QUIETLY,) if where.quiet else ())
+    leading = _leading(values) or ((QUIETLY,) if where.quiet else ())
     times = {"since": where.since, "until": where.until}
     timed = {name: to_micros(moment) for name, moment in times.items() if moment is not None}
-    names = (*values, _QUIETLY) if where.quiet else tuple(values)
+    names = (*values, QUIETLY) if where.quiet else tuple(values)
     return Wanted(leading, tuple(name for name in names if name not in leading), values | timed, tuple(timed))
 
 
@@ -110,7 +110,7 @@ async def page(session: ReadSession, query: EventQuery) -> Page[Event]:
     cut = keyset.cut(rows)
     following = cut.next
     if following is None and wanted.other and not keyset.back:
-        last = await session.first(_last_looked_at(keyset.shape, *_form(wanted)), wanted.values | keyset.values)
+        last = await session.first(_last_looked_at(keyset.shape, *form(wanted)), wanted.values | keyset.values)
         following = None if last is None else keyset.cursor_at(last, len(cut.rows))
     return Page(
         items=tuple(record(row, found) for row in cut.rows), next=following, previous=cut.previous, first=cut.first
@@ -118,13 +118,14 @@ async def page(session: ReadSession, query: EventQuery) -> Page[Event]:
 
 
 async def _page_rows(session: ReadSession, wanted: Wanted, keyset: Keyset) -> Sequence[Row[Any]]:
-    return await session.rows(_page_statement(keyset.shape, *_form(wanted)), wanted.values | keyset.values)
+    return await session.rows(_page_statement(keyset.shape, *form(wanted)), wanted.values | keyset.values)
 
 
 Form = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-def _form(wanted: Wanted) -> Form:
+def form(wanted: Wanted) -> Form:
+    """All of a filter but its values: filters of one form share their statements."""
     lists = tuple(name for name, value in wanted.values.items() if isinstance(value, list))
     return wanted.leading, wanted.other, wanted.timed, lists
 
@@ -134,7 +135,7 @@ def _page_statement(
     shape: Shape, leading: tuple[str, ...], other: tuple[str, ...], timed: tuple[str, ...], lists: tuple[str, ...]
 ) -> Select[Any]:
     if not other:
-        return shape.apply(_led(select(*_ROW), leading, timed), event.c)
+        return shape.apply(led(select(*_ROW), leading, timed), event.c)
     looked_at = _looked_at(shape, leading, timed, select(*_ROW)).subquery("looked_at")
     return shape.ordered(select(looked_at).where(*conditions(looked_at, other, lists)), looked_at.c)
 
@@ -149,10 +150,11 @@ def _last_looked_at(
 
 
 def _looked_at(shape: Shape, leading: tuple[str, ...], timed: tuple[str, ...], what: Select[Any]) -> Select[Any]:
-    return shape.apply(_led(what, leading, timed), event.c).limit(LOOKED_AT)
+    return shape.apply(led(what, leading, timed), event.c).limit(LOOKED_AT)
 
 
-def _led(what: Select[Any], leading: tuple[str, ...], timed: tuple[str, ...]) -> Select[Any]:
+def led(what: Select[Any], leading: tuple[str, ...], timed: tuple[str, ...]) -> Select[Any]:
+    """The rows that the leading filters and the times let through."""
     return what.where(*conditions(event, leading, ()), *between(timed))
 
 
@@ -168,7 +170,7 @@ def conditions(source: FromClause, names: tuple[str, ...], lists: tuple[str, ...
 
 
 def _condition(columns: Columns, name: str, among: bool) -> ColumnElement[bool]:
-    if name == _QUIETLY:
+    if name == QUIETLY:
         # Written as the index has it: with parameters no database would know it again.
         return or_(columns["own"] == literal_column("0"), columns["action"] != literal_column("'pull'"))
     column: ColumnElement[Any] = columns[name]

@@ -23,7 +23,7 @@ async def event_stats(services: Services, actor: Actor, where: EventFilter) -> E
     access.require(actor, Permission.EVENTS_READ)
     await count_events(services, actor, BEHIND_AT_MOST)
     async with services.database.read() as session:
-        return await figures.stats(session, where, services.clock())
+        return await figures.stats(session, where, services.clock(), services.reception.past)
 
 
 async def newest_event(services: Services, actor: Actor) -> int:

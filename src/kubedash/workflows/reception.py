@@ -15,6 +15,7 @@ from kubedash.oci.notifications.values import unreadable
 from kubedash.policy.event_senders import Senders
 from kubedash.storage import event_secrets, registries
 from kubedash.storage.database import Database
+from kubedash.storage.event_stats import PastSums
 
 SENDERS_SECONDS: Final = 3.0
 """So long a change of registries or secrets by another process may stay unseen."""
@@ -43,6 +44,7 @@ class Reception:
         self._known: Senders | None = None
         self._until = 0.0
         self._large = asyncio.Lock()
+        self.past = PastSums()
         self.counting = asyncio.Lock()
         """Held by who counts events: the others find the figures done."""
 
