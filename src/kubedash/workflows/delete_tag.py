@@ -224,7 +224,12 @@ def _sentence(planned: DeletionPlan, ending: Ending, spared: Spared) -> str:
     parts = [ending.sentence]
     if spared.verified:
         many = len(spared.verified)
-        parts.append(f"{many} other {'tag' if many == 1 else 'tags'} of the digest still resolve to it.")
+        told = (
+            "1 other tag of the digest still resolves to it."
+            if many == 1
+            else f"{many} other tags of the digest still resolve to it."
+        )
+        parts.append(told)
     if spared.repaired:
         parts.append(f"The registry had dropped {', '.join(spared.repaired)}; put back.")
     if spared.problem:
