@@ -9,7 +9,6 @@ batches of 1,000, with nothing in front of it.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import os
 import re
@@ -218,15 +217,21 @@ def _viewers(server: ServerProcess) -> Iterator[list[int]]:
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    running = asyncio.run_coroutine_threadsafe(view_all(), loop)
+    asyncio.run_coroutine_threadsafe(view_all(), loop)
     try:
         yield heard
     finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError, concurrent.futures.CancelledError):
-            running.result()
+        asyncio.run_coroutine_threadsafe(_end_others(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+
+async def _end_others() -> None:
+    """Every other task of this loop, waited for."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _family(pid: int | None) -> list[int]:

@@ -19,12 +19,15 @@ POSTGRESQL_WRITERS: Final = 8
 POOL_TIMEOUT: Final = 30.0
 BUSY_MILLISECONDS: Final = 30_000
 _CACHE_KIBIBYTES: Final = 16_384
+_LOG_PAGES: Final = 8_000
+"""Pages of the log (32 MB) until they are moved to the file: a page that many events touch is moved once."""
 _SQLITE_PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA foreign_keys = ON",
     f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}",
     "PRAGMA temp_store = MEMORY",
+    f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}",
 )
 _ON_THE_DISK: Final = "PRAGMA synchronous = FULL"
 _POSTGRESQL_SETTINGS: Final = ("SET jit = off", "SET plan_cache_mode = force_custom_plan")

@@ -10,7 +10,7 @@ from kubedash.policy.access import Actor, Permission
 from kubedash.storage import event_retention, event_rollups, events, pulls
 from kubedash.workflows.services import Services
 
-AT_ONCE: Final = 4_000
+AT_ONCE: Final = 2_000
 """Events counted in one transaction: those that come meanwhile wait for it."""
 BEHIND_AT_MOST: Final = 5
 """Transactions that somebody who opens the figures waits for."""
