@@ -8,12 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from demo import push
+from demo.plant import Planter
 from demo.registry_process import RegistryProcess
 from kubedash.records import Job, JobState
 from kubedash.workflows import sync
 from kubedash.workflows.services import Services
 from tests.support.changing import EVE, add, changing_site, crawl, hidden, tags_at
 from tests.support.pages import ADMIN, HtmlPage, Site
+
+MANY = 60
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +182,27 @@ def test_nobody_deletes_many_where_the_setting_is_off(tmp_path_factory: pytest.T
         forced = {"_csrf_token": page.csrf, "tag": "n-1", "expected": "x", "confirm": "bulk/off"}
         assert site.client.post("/r/sample/bulk/off/-/deletion", data=forced).status_code == 403
     assert len(tags_at(url, "bulk/off")) == 5
+
+
+def test_a_job_is_paused_goes_on_and_can_be_stopped_for_good(site: Site, open_registry: RegistryProcess) -> None:
+    planter = Planter(open_registry.storage)
+    for number in range(MANY):
+        planter.plant("bulk/paused", f"n-{number}", push.make_image(labels={"n": str(number)}))
+    place = "/r/sample/bulk/paused/-/deletion"
+    plan = site.get_page(f"{place}?patterns=n-*")
+    begun = site.post(plan, place, {**sent(plan, place), "confirm": "bulk/paused"}).headers["location"]
+    job_id = begun.rpartition("/")[2]
+    running = site.get_page(begun)
+    assert site.post(running, f"{begun}/pause").headers["location"] == begun
+    paused = site.get_page(begun)
+    assert "paused" in paused.text
+    assert site.post(paused, f"{begun}/resumption").headers["location"] == begun
+    going = site.get_page(begun)
+    site.post(going, f"{begun}/cancellation")
+    job = site.call(_ended, job_id)
+    assert job.state is JobState.CANCELLED
+    stopped = site.get_page(begun)
+    assert "Not tried" in stopped.text
+    assert not stopped.all("form", action=f"{begun}/cancellation")
+    left = tags_at(open_registry.url, "bulk/paused")
+    assert 0 < len(left) <= MANY
