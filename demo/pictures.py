@@ -17,6 +17,8 @@ FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "img"
 PASSWORD: Final = "only for pictures"
 _CHROMIUM: Final = "/usr/bin/chromium"
 _ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+_EVENTS_TOKEN: Final = "only for pictures, too"
+_SETTINGS: Final = {"DELETE_IMAGES": "true", "KUBEDASH_EVENTS_TOKEN": _EVENTS_TOKEN}
 _SIZE: Final = (1280, 800)
 _Scheme = Literal["light", "dark"]
 PICTURES: Final[dict[str, tuple[str, _Scheme]]] = {
@@ -27,6 +29,7 @@ PICTURES: Final[dict[str, tuple[str, _Scheme]]] = {
     "image-light": ("/r/sample/shop/checkout-api:2.8.1", "light"),
     "layers-dark": ("/r/sample/shop/checkout-api:2.8.1/-/layers", "dark"),
     "index-light": ("/r/sample/shop/storefront:5.2.0", "light"),
+    "delete-light": ("/r/sample/shop/checkout-api:2.8.1/-/deletion", "light"),
     "events-light": ("/events", "light"),
     "chart-dark": ("/r/sample/platform/charts/storefront:3.4.0", "dark"),
 }
@@ -37,8 +40,8 @@ def main(*names: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        ServerProcess(Path(folder) / "kubedash", password=PASSWORD) as server,
-        sample_registry(Path(folder) / "registry", events_to=server.url) as registry,
+        ServerProcess(Path(folder) / "kubedash", password=PASSWORD, settings=_SETTINGS) as server,
+        sample_registry(Path(folder) / "registry", events_to=server.url, events_token=_EVENTS_TOKEN) as registry,
         sync_playwright() as playwright,
     ):
         activity.act(registry)

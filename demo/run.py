@@ -33,19 +33,20 @@ _VERSION: Final = "2"
 
 @contextmanager
 def sample_registry(
-    folder: Path, *, tags: int = content.TAGS, port: int = 0, events_to: str = ""
+    folder: Path, *, tags: int = content.TAGS, port: int = 0, events_to: str = "", events_token: str = ""
 ) -> Iterator[RegistryProcess]:
     """A filled registry behind users and passwords; its folder is filled once and kept.
 
-    `events_to` is the address of a KubeDash that hears of its events. Until it knows the
-    registry it refuses them, and the registry sends them again.
+    `events_to` is the address of a KubeDash that hears of its events, and `events_token` its
+    `KUBEDASH_EVENTS_TOKEN`, where it has one. Until it knows the registry it refuses them,
+    and the registry sends them again.
     """
     registry = RegistryProcess(
         folder,
         htpasswd={REGISTRY_USER: REGISTRY_PASSWORD, **activity.ACCOUNTS},
         port=port or free_port(),
         bcrypt_cost=5,
-        notifications=[notifications(events_to)] if events_to else [],
+        notifications=[notifications(events_to, events_token)] if events_to else [],
     )
     stamp = folder / "filled"
     wanted = f"{_VERSION} {tags}\n"
@@ -58,8 +59,9 @@ def sample_registry(
         yield registry
 
 
-def notifications(events_to: str) -> dict[str, Any]:
+def notifications(events_to: str, token: str = "") -> dict[str, Any]:
     """The endpoint that a registry's settings page shows, but for the pause after failures: a demo does not wait."""
+    headers = {"headers": {"Authorization": [f"Bearer {token}"]}} if token else {}
     return {
         "name": "kubedash",
         "url": f"{events_to}/plugins/registry/events/{NAME}",
@@ -67,20 +69,27 @@ def notifications(events_to: str) -> dict[str, Any]:
         "threshold": 5,
         "backoff": "1s",
         "ignoredmediatypes": ["application/octet-stream"],
+        **headers,
     }
 
 
 @contextmanager
 def server(folder: Path, *, port: int = 0, password: str = "") -> Iterator[ServerProcess]:
     """KubeDash on SQLite, with deleting turned on; the first start makes the password of `admin`."""
+    admin = _kept_secret(folder, "password", password)
+    settings = {"DELETE_IMAGES": "true", "KUBEDASH_EVENTS_TOKEN": _kept_secret(folder, "events-token")}
+    with ServerProcess(folder, password=admin, port=port, settings=settings) as process:
+        yield process
+
+
+def _kept_secret(folder: Path, name: str, first: str = "") -> str:
+    """A secret that is `first`, or made, the first time and stays the same from then on."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / "password"
+    kept = folder / name
     if not kept.exists():
         kept.touch(mode=0o600)
-        kept.write_text(password or secrets.token_urlsafe(12))
-    settings = {"DELETE_IMAGES": "true"}
-    with ServerProcess(folder, password=kept.read_text(), port=port, settings=settings) as process:
-        yield process
+        kept.write_text(first or secrets.token_urlsafe(12))
+    return kept.read_text()
 
 
 def connect(
@@ -125,7 +134,11 @@ def _demo(folder: Path, port: int, tags: int) -> int:
         if sboms.syft() is None:
             _say("syft is not installed: the bills of materials are small ones of our own.")
         with sample_registry(
-            folder / "registry", tags=tags, port=free_port(_REGISTRY_PORT), events_to=process.url
+            folder / "registry",
+            tags=tags,
+            port=free_port(_REGISTRY_PORT),
+            events_to=process.url,
+            events_token=_kept_secret(folder / "kubedash", "events-token"),
         ) as registry:
             activity.act(registry)
             _say("Crawling the sample registry …")
