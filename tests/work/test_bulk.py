@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.push import delete_manifest, make_artifact, push, push_image
+from demo.push import delete_manifest, make_artifact, make_index, push, push_image
 from demo.registry_process import RegistryProcess
 from kubedash.errors import Conflict, InvalidInput, Moved, NotAllowed
 from kubedash.oci.digest import Digest
@@ -21,6 +21,7 @@ from kubedash.registry.client import RegistryClient
 from kubedash.workflows import bulk_delete, bulk_run, work
 from kubedash.workflows.audit import open_audit
 from kubedash.workflows.bulk_delete import Shown
+from kubedash.workflows.changing import Place
 from kubedash.workflows.services import Services
 from tests.support.aio import run
 from tests.support.registries import client_of
@@ -221,6 +222,39 @@ def test_tags_that_vanish_or_move_meanwhile_are_said(
             assert found.problems[0].name == "r-1"
             assert "moved meanwhile" in (found.problems[0].detail or "")
             assert await tags_of(url, repository) == {"r-1": content.image(259).digest}
+
+    run(check())
+
+
+def test_what_is_pushed_right_after_the_look_loses_nothing(
+    open_registry: RegistryProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release is tagged, and an index is made, of what the job is just about to delete by its digest."""
+    url, repository = open_registry.url, "bulk/promoted"
+    images = [content.image(640 + number) for number in range(3)]
+    for number, image in enumerate(images):
+        push(url, repository, f"pr-{number}", image)
+    index = make_index([images[1]])
+    look = bulk_run.look_around
+
+    async def overtaken(services: Services, place: Place) -> dict[Tag, Digest]:
+        seen = await look(services, place)
+        push(url, repository, "release-0", images[0])
+        push(url, repository, "release-1", index)
+        return seen
+
+    async def check() -> None:
+        async with house(tmp_path, url) as services:
+            selection = Selection(patterns=("pr-*",))
+            plan = await bulk_delete.plan(services, MAINTAINER, "two", name(repository), selection)
+            monkeypatch.setattr(bulk_run, "look_around", overtaken)
+            shown = Shown(expected=plan.expected)
+            job = await bulk_delete.execute(services, MAINTAINER, "two", name(repository), selection, shown)
+            assert (await ended(services, job)).state is JobState.DONE
+            assert await tags_of(url, repository) == {"release-0": images[0].digest, "release-1": index.digest}
+            async with client_of(url) as client:
+                assert await client.head_manifest(name(repository), Digest(images[1].digest)) is not None
+                assert await client.head_manifest(name(repository), Digest(images[2].digest)) is None
 
     run(check())
 

@@ -24,7 +24,7 @@ from kubedash.storage import audit, manifests, referrers, tags
 from kubedash.workflows.abilities import forget_abilities
 from kubedash.workflows.changing import SEEN_BY_US, Place, find_place, note, sum_up, tell, turn
 from kubedash.workflows.deletion_acts import Deed, Ending, act
-from kubedash.workflows.deletion_checks import Spared, check_newcomers, check_siblings, remove_orphans
+from kubedash.workflows.deletion_checks import Spared, check_listing, check_siblings, remove_orphans
 from kubedash.workflows.deletion_survey import Around, Surveyed, survey
 from kubedash.workflows.services import Services
 from kubedash.workflows.settle_changes import settle_place
@@ -162,12 +162,13 @@ async def _carry_out(deed: Deed, surveyed: Surveyed) -> ChangeOutcome:
 
 
 async def _after_digest(deed: Deed, listing: frozenset[Tag], spared: Spared) -> Spared:
-    """Tags that somebody pushed for the same manifest at the same moment."""
+    """Tags that somebody pushed, deleted or moved at the same moment."""
     try:
-        saved = await check_newcomers(deed.place, listing, deed.record)
+        seen = await check_listing(deed.place, listing, deed.plan.removes, deed.record)
     except RegistryError as error:
         return _with_problem(spared, explain(error))
-    return msgspec.structs.replace(spared, repaired=(*spared.repaired, *saved))
+    repaired = (*spared.repaired, *seen.repaired)
+    return _with_problem(msgspec.structs.replace(spared, repaired=repaired), seen.problem)
 
 
 def _with_problem(spared: Spared, problem: str | None) -> Spared:

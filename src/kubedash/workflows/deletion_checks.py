@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,8 @@ from kubedash.records import Capabilities, ManifestRecord, Orphan
 from kubedash.registry.errors import Absent
 from kubedash.workflows.changing import Place, ask_each, heads_of, list_tags
 from kubedash.workflows.sync_manifests import explain
+
+MAX_MISSED: Final = 10
 
 
 class Spared(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,21 +57,34 @@ async def check_siblings(
     return Spared(verified=tuple(sorted(verified)), repaired=tuple(repaired), problem="; ".join(problems[:3]) or None)
 
 
-async def check_newcomers(place: Place, before: Collection[Tag], record: ManifestRecord | None) -> tuple[Tag, ...]:
-    """Tags that were pushed for the very manifest while it was being deleted: they would lead nowhere.
+async def check_listing(
+    place: Place, before: Collection[Tag], removed: Collection[Tag], record: ManifestRecord | None
+) -> Spared:
+    """What others did to the repository while a manifest of it was deleted by its digest.
 
-    The manifest is put back under its digest where one of them needs it. Answers those.
+    Tags that were pushed for it would lead nowhere: it is put back under its digest where one
+    of them needs it. Tags that are listed no more may have gone with it, and are named.
     """
-    newcomers = await list_tags(place) - set(before)
+    listing = await list_tags(place)
+    newcomers = listing - set(before)
     broken = newcomers - (await heads_of(place, newcomers)).keys()
-    if not broken or record is None:
-        return ()
+    saved = await _save(place, broken, record) if broken and record is not None else ()
+    missed = sorted(set(before) - listing - set(removed))
+    return Spared(repaired=saved, problem=_missed(missed) if missed else None)
+
+
+async def _save(place: Place, broken: Collection[str], record: ManifestRecord) -> tuple[Tag, ...]:
     await place.client.put_manifest(place.name, record.digest, record.raw, record.media_type)
     heads = await heads_of(place, broken)
-    saved = tuple(sorted(tag for tag in broken if tag in heads and heads[tag].digest == record.digest))
+    saved = tuple(sorted(Tag(tag) for tag in broken if tag in heads and heads[tag].digest == record.digest))
     if not saved:
         await place.client.delete_manifest(place.name, record.digest)
     return saved
+
+
+def _missed(tags: Sequence[Tag]) -> str:
+    named = ", ".join(tags[:MAX_MISSED]) + (f" and {len(tags) - MAX_MISSED} more" if len(tags) > MAX_MISSED else "")
+    return f"no longer listed: {named}, which somebody deleted meanwhile, or had moved to this manifest right before"
 
 
 async def _put_back(place: Place, tag: Tag, record: ManifestRecord | None) -> str | None:
