@@ -94,6 +94,7 @@ def test_a_tag_is_moved_and_rolled_back(visit: Visit, registry: RegistryProcess)
 
     page.get_by_role("link", name="History").click()
     expect(page.locator("tbody")).to_contain_text("done here by admin")
+    expect(page.locator("tr.chosen")).to_have_css("display", "table-row")
     looks_good(visitor, "history of a moved tag")
     page.get_by_role("link", name="Roll back…").click()
     heading(page, f"Roll back {repository}:stable")

@@ -60,7 +60,8 @@ def test_a_tag_goes_once_its_name_is_retyped_and_comes_back(site: Site, url: str
     sent = hidden(page, f"{place}/-/deletion")
     wrong = site.read(site.post(page, f"{place}/-/deletion", {**sent, "confirm": "1.1"}))
     assert wrong.answer.status_code == 422
-    assert wrong.find("input", name="confirm").get("value") == "1.1"
+    # Whoever mistyped is led to the field, not to the top of a long page.
+    assert wrong.find("input", name="confirm", autofocus="").get("value") == "1.1"
     assert "Type 1.0 to delete it" in wrong.text
     assert tags_at(url, "pages/delete") == ["1.0", "latest"]
 
@@ -145,7 +146,10 @@ def test_a_registry_that_does_not_delete_names_the_setting(site: Site, tmp_path:
         site.call(add, "keeping", registry.url)
         page = site.get_page("/r/keeping/pages/kept:1.0/-/deletion")
         assert "What to change:" in page.text
-        assert "storage.delete.enabled" in page.text
+        assert "storage.delete.enabled: true" in [page.text_of(code) for code in page.all("code")]
+        assert ".." not in page.text
+        assert "What goes" not in page.text
+        assert "Nothing is touched." in page.text
         forced = {"_csrf_token": page.csrf, "expected": image.digest, "confirm": "1.0"}
         assert site.client.post("/r/keeping/pages/kept:1.0/-/deletion", data=forced).status_code == 409
         assert digest_at(registry.url, "pages/kept", "1.0") == image.digest

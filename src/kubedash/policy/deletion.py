@@ -178,7 +178,7 @@ def _no_way(facts: DeletionFacts) -> tuple[str, str | None]:
 
 
 def _told(sentence: str, able: Capabilities) -> str:
-    return f"{sentence} It answered: {able.detail}." if able.detail else sentence
+    return f"{sentence} It answered: {able.detail.rstrip('.')}." if able.detail else sentence
 
 
 def _removes(facts: DeletionFacts) -> tuple[Tag, ...]:
