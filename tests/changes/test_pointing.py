@@ -189,6 +189,28 @@ def test_what_garbage_collection_took_is_named(tmp_path: Path) -> None:
         run(delete())
 
 
+def test_a_registry_that_remembers_what_is_gone_is_said_to_need_a_restart(tmp_path: Path) -> None:
+    """Its garbage was collected while it ran: it takes the manifest, and has nothing."""
+    with RegistryProcess(tmp_path / "registry") as registry:
+        push_image(registry.url, "app", "1.0", labels={"n": "remembered"})
+
+        async def restore() -> None:
+            async with bench_at(tmp_path / "data", registry.url, "app") as bench:
+                await bench.delete("1.0")
+                program = shutil.which("docker-registry")
+                assert program is not None
+                config = registry.folder / "config.yml"
+                subprocess.run([program, "garbage-collect", str(config)], check=True, capture_output=True)
+                outcome = await bench.restore("1.0")
+                assert outcome.state is ChangeState.FAILED
+                assert "restart the registry" in (outcome.hint or "")
+                registry.restart()
+                with pytest.raises(Conflict, match="no longer has all parts"):
+                    await bench.restore("1.0")
+
+        run(restore())
+
+
 def test_an_index_gets_its_lost_entries_back(open_registry: RegistryProcess, tmp_path: Path) -> None:
     url, name = open_registry.url, "point/entries"
     children = [make_image(platform=platform, labels={"n": "entries"}) for platform in ("linux/amd64", "linux/s390x")]

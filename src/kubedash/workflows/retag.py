@@ -23,6 +23,10 @@ from kubedash.workflows.sync_manifests import explain
 __all__ = ["ABSENT", "execute", "plan"]
 ADD: Final = "tag.add"
 MOVE: Final = "tag.move"
+REMEMBERS: Final = (
+    "It said that it took the manifest. Where its garbage was collected while it ran, it goes on remembering what is "
+    "gone: restart the registry, and try again."
+)
 
 
 class Pointing(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,9 +190,17 @@ async def _judge(services: Services, pointing: Pointing, error: RegistryError | 
         verified=(planned.tag,) if done else (),
         restorable=done and planned.moves,
         detail=None if done else detail,
-        hint=error.hint if error and not done else None,
+        hint=_hint(state, found, error),
         at=services.clock(),
     )
+
+
+def _hint(state: ChangeState, found: Digest | None, error: RegistryError | None) -> str | None:
+    if state is ChangeState.DONE:
+        return None
+    if error is None and state is ChangeState.FAILED and found is None:
+        return REMEMBERS
+    return error.hint if error else None
 
 
 def _sentence(planned: RetagPlan, state: ChangeState, found: Digest | None) -> str:
