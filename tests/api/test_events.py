@@ -65,6 +65,13 @@ def test_what_cannot_be_asked_for(house: House) -> None:
     house.ask("GET", "/events?limit=0", status=422)
 
 
+def test_time_has_ends(house: House) -> None:
+    for moment in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
+        for name in ("since", "until"):
+            house.ask("GET", f"/events?{name}={moment}", status=200)
+            house.ask("GET", f"/events/stats?{name}={moment}", status=200)
+
+
 def test_the_secret_of_a_webhook_is_for_administrators(house: House) -> None:
     for role in ("viewer", "maintainer"):
         house.ask("GET", "/registries/main/webhook", role=role, status=403)

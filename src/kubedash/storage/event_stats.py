@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from heapq import nsmallest
 from time import monotonic
@@ -34,6 +34,9 @@ MOST_KEPT: Final = 32
 MOST_NAMES: Final = 50_000
 KEPT_SECONDS: Final = 60.0
 LONGEST: Final = timedelta(days=3_700)
+EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
+"""No event is filed before it."""
+LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 MOST_HOURLY_POINTS: Final = timedelta(days=8)
 _SECOND: Final = 1_000_000
 _NO_LIMIT: Final = 2**62
@@ -105,8 +108,8 @@ async def stats(session: ReadSession, where: EventFilter, now: datetime, past: P
 
     With `past` the sums of what is over are taken from there, where they are.
     """
-    until = where.until or now
-    stretch = Stretch.of(where.since or until - timedelta(days=30), until)
+    until = _countable(where.until or now)
+    stretch = Stretch.of(_countable(where.since or until - timedelta(days=30)), until)
     found = await sources(session)
     _, as_of = await rollups.position(session)
     subject = _subject(where)
@@ -116,6 +119,11 @@ async def stats(session: ReadSession, where: EventFilter, now: datetime, past: P
     return await _rolled_up(
         session, Rolled(*subject, identifiers, _tallies(where), stretch, now, past or PastSums()), found, as_of
     )
+
+
+def _countable(moment: datetime) -> datetime:
+    """Figures end at whole days and go years back: at the ends of the calendar there is no room for that."""
+    return min(max(moment, EARLIEST), LATEST)
 
 
 def _subject(where: EventFilter) -> tuple[int, str] | None:

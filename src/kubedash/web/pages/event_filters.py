@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -118,14 +118,16 @@ def _moment(field: str, text: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidInput(
             f"{text[:40]!r} is no time.", fields={field: "a day as 2026-11-25, or a moment as 2026-11-25T14:00:00Z"}
         ) from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _end(text: str) -> datetime | None:
-    """A day is meant whole: up to its end."""
+    """A day is meant whole: up to its end. The last day that a calendar has is as good as none."""
     found = _moment("until", text)
-    return found + timedelta(days=1) if found is not None and _DAY.fullmatch(text) else found
+    if found is None or not _DAY.fullmatch(text):
+        return found
+    return found + timedelta(days=1) if found.date() < date.max else None
