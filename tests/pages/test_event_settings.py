@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -11,7 +12,7 @@ from kubedash.records import RegistrySecrets, RegistrySettings, Role
 from kubedash.workflows import people, registries
 from kubedash.workflows.services import Services
 from tests.support.events import CONTENT_TYPE, envelope, told
-from tests.support.pages import ADMIN, Site
+from tests.support.pages import ADMIN, Site, open_site
 
 PAGE: Final = "/r/hooked/-/settings/events"
 SECRET: Final = re.compile(r"Authorization: \[Bearer (kde_[A-Za-z0-9_-]{43})\]")
@@ -26,6 +27,19 @@ def _post(site: Site, number: int, secret: str | None = None) -> httpx.Response:
     headers = {"Content-Type": CONTENT_TYPE} | ({"Authorization": f"Bearer {secret}"} if secret else {})
     content = envelope(told(number, action="push", repository="shop/api", tag=f"1.{number}"))
     return site.client.post("/plugins/registry/events/hooked", content=content, headers=headers)
+
+
+def test_with_a_token_for_all_nothing_is_said_to_come_in_without(tmp_path: Path) -> None:
+    with open_site(tmp_path, KUBEDASH_EVENTS_TOKEN="one-token-for-all") as site:
+        site.sign_in()
+        site.call(_add)
+
+        page = site.get_page(PAGE)
+
+        assert _post(site, 1).status_code == 401
+        assert "posts without it are refused" in page.text
+        assert "It works as it stands" not in page.text
+        assert "anybody" not in page.text
 
 
 def test_a_secret_is_made_shown_once_exchanged_and_removed(admin: Site) -> None:

@@ -157,12 +157,27 @@ def test_emptiness_says_which_one_it_is(full: Site, path: str, words: str) -> No
     assert words in full.get_page(path).text
 
 
-@pytest.mark.parametrize("query", ["since=soon", "range=1y", "cursor=abc", "action=" + "x" * 600])
+@pytest.mark.parametrize(
+    "query", ["since=soon", "range=1y", "cursor=abc", "action=" + "x" * 600, "since=0001-01-01T00:00%2B14:00"]
+)
 def test_an_address_that_cannot_be_read_says_so(full: Site, query: str) -> None:
     answer = full.get(f"/events?{query}", headers={"Accept": "text/html"})
 
     assert answer.status_code in (200, 422)
     full.read(answer)
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_time_has_ends(full: Site, name: str) -> None:
+    for day in ("0001-01-01", "9999-12-31"):
+        for path in ("/events", "/events/charts", "/events/export.json"):
+            assert full.get(f"{path}?{name}={day}").status_code == 200, (path, day)
+
+
+def test_charts_that_only_end_show_the_month_before(full: Site) -> None:
+    page = full.get_page("/events/charts?until=2020-03-31")
+
+    assert "Counted from 2020-03-02 00:00:00 UTC to 2020-04-01 00:00:00 UTC" in page.text
 
 
 def test_figures_are_charts_and_tables(full: Site) -> None:
@@ -178,6 +193,7 @@ def test_figures_are_charts_and_tables(full: Site) -> None:
     sums = [sum(int(page.text_of(cell)) for cell in column) for column in zip(*filter(None, rows), strict=True)]
     assert sums == [3, 1, 1, 0]
     assert "5 more events not counted" in page.text
+    assert "an image for several platforms takes two" in page.text
     assert [page.text_of(row) for row in page.all("th", scope="row") if "alice" in page.text_of(row)] == ["alice"]
 
 

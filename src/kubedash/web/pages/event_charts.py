@@ -169,9 +169,12 @@ def _parts(row: tuple[int, ...], series: tuple[tuple[str, str], ...], top: int) 
 
 
 def left_out(stats: EventStats) -> str:
-    """What figures leave out, in words; empty where nothing was."""
-    if not stats.totals.other:
-        return ""
-    return (
-        f"{plural(stats.totals.other, 'more event')} not counted: checks by HEAD, layers, and KubeDash's own requests."
-    )
+    """What figures leave out and what they count, in words; empty where there is nothing to say."""
+    words = []
+    if stats.totals.pull:
+        words.append(
+            "Pulls are requests here, and an image for several platforms takes two; image and tag lists count it once."
+        )
+    if many := stats.totals.other:
+        words.append(f"{plural(many, 'more event')} not counted: checks by HEAD, layers, and KubeDash's own requests.")
+    return " ".join(words)

@@ -115,7 +115,7 @@ class ChartsView(msgspec.Struct, frozen=True, kw_only=True):
     actors: tuple[Ranked, ...]
     """Those who did most."""
     left_out: str
-    """What the figures do not count."""
+    """What the figures do not count, and what a pull is in them."""
     counted: int
     """What they count."""
     columns: tuple[tuple[str, str], ...]
@@ -297,7 +297,7 @@ def _settings_address(request: HtmlRequest, actor: Actor, place: Place) -> str:
 
 async def _charts(request: HtmlRequest, services: Services, actor: Actor, place: Place) -> Response[str]:
     filters = filters_of(request.query_params)
-    filters = replace(filters, range=filters.range or ("" if filters.since else DEFAULT_RANGE))
+    filters = replace(filters, range=filters.range or ("" if filters.since or filters.until else DEFAULT_RANGE))
     where = filters.to_query(datetime.now(UTC), place.registry, place.repository)
     stats = await events.event_stats(services, actor, replace(where, quiet=False))
     view = ChartsView(
