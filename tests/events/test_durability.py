@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -131,6 +136,43 @@ def test_the_store_goes_away_and_comes_back(own_postgres: PostgresServer, tmp_pa
         senders.wait_for(A_WHILE)
     assert set(senders.refused) == {503}
     _proven(senders.taken, DatabaseAt(url, "postgresql").run(_kept))
+
+
+@contextmanager
+def _following(url: str, folder: Path) -> Iterator[Path]:
+    """What `kubedash events --follow` prints, from its first line on."""
+    printed = folder / "followed"
+    command = [sys.executable, "-m", "kubedash", "events", "--follow", "--json", "--limit", "1"]
+    environment = {**os.environ, "KUBEDASH_DATA_DIR": str(folder), "KUBEDASH_DATABASE_URL": url}
+    with printed.open("wb") as output, subprocess.Popen(command, env=environment, stdout=output) as process:
+        try:
+            _wait_until(printed.read_bytes)
+            yield printed
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def test_a_follower_waits_for_the_store(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    url = str(own_postgres.url("events"))
+    with _server(tmp_path, url) as server, Senders(server.port) as senders:
+        senders.wait_for(1)
+        with _following(url, tmp_path) as printed:
+            known = Counter(name.partition("-")[0] for name in senders.taken)
+            own_postgres.crash()
+            before = senders.refused[503]
+            _wait_until(lambda: senders.refused[503] > before)
+            own_postgres.start()
+            senders.wait_for(A_WHILE)
+            # One of each sender may have been on its way when the follower began.
+            since = {name for name in senders.taken if int(name.partition("-")[2]) > known[name.partition("-")[0]]}
+            _wait_until(lambda: since <= set(_ids(printed)))
+            assert since
+            assert max(Counter(_ids(printed)).values()) == 1
+
+
+def _ids(printed: Path) -> list[str]:
+    """Of the lines that are whole."""
+    return [json.loads(line)["event_id"] for line in printed.read_text().split("\n")[:-1]]
 
 
 def _wait_until(holds: Any) -> None:

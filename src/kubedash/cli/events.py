@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from kubedash.cli.doors import Json, act
 from kubedash.cli.output import UNKNOWN, Cell, print_json, print_line, print_note, print_table, shown
+from kubedash.errors import Unavailable
 from kubedash.policy.access import Actor
 from kubedash.records import Event, EventFilter, EventQuery, encode_json
 from kubedash.workflows import events as timeline
@@ -85,12 +86,24 @@ def _since(services: Services, where: EventFilter, hours: int | None) -> EventFi
 
 
 async def _follow(services: Services, person: Actor, where: EventFilter, limit: int, *, json: bool) -> None:
-    """First the newest that are there, then whatever arrives. The store is looked at again every second."""
+    """First the newest that are there, then whatever arrives. The store is looked at again every second.
+
+    A store that goes away while somebody follows is waited for: nothing that it kept is left out.
+    """
     behind = await timeline.newest_event(services, person)
     page = await timeline.open_events(services, person, EventQuery(where=where, limit=limit))
     _print([event for event in reversed(page.items) if event.id <= behind], json=json)
+    waits = False
     while True:
-        found, reached = await timeline.events_after(services, person, behind, AT_ONCE, where)
+        try:
+            found, reached = await timeline.events_after(services, person, behind, AT_ONCE, where)
+        except Unavailable as error:
+            if not waits:
+                print_note(f"{error.message} Waiting for it.")
+            waits = True
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            continue
+        waits = False
         _print(found, json=json)
         if reached == behind:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)

@@ -25,6 +25,8 @@ from kubedash.storage.values import from_micros, moment_of, to_micros
 LOOKED_AT: Final = 3_000
 """Rows that a page with several filters looks at, at most."""
 MAX_AFTER: Final = 1_000
+NEWEST: Final = 2**63 - 1
+"""Behind every id."""
 _MAX_SOUGHT: Final = 600
 _ORDERINGS: Final = {"at": Ordering(("occurred_at", "id"), (int, int))}
 _SOURCES: Final = select(
@@ -185,12 +187,13 @@ async def after(
 
 
 async def follow(
-    session: ReadSession, identifier: int, limit: int, where: EventFilter | None = None
+    session: ReadSession, identifier: int, limit: int, where: EventFilter | None, newest: int = NEWEST
 ) -> tuple[tuple[Event, ...], int]:
-    """The same, and the id to go on behind: what the filter leaves out was looked at too."""
+    """The same up to the id `newest`, and the id to go on behind: what the filter leaves out was looked at too."""
     found = await sources(session)
     wanted = wanted_by(where or EventFilter(), found)
-    rows = select(*_ROW).where(event.c.id > identifier).order_by(event.c.id).limit(min(limit, MAX_AFTER))
+    within = (event.c.id > identifier, event.c.id <= newest)
+    rows = select(*_ROW).where(*within).order_by(event.c.id).limit(min(limit, MAX_AFTER))
     looked_at = rows.subquery("looked_at")
     reached = int(await session.scalar(select(func.max(looked_at.c.id))) or identifier)
     if wanted is None:
