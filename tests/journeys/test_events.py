@@ -112,6 +112,25 @@ def test_a_paused_page_stands_still_and_catches_up(visit: Visit, registry: Regis
     expect(pushed(page, "live-2")).to_have_count(1)
 
 
+def test_a_flood_while_paused_is_there_afterwards(visit: Visit, house: ServerProcess) -> None:
+    page = watch(visit(), "/events")
+    button = page.locator("[data-live-pause]")
+    button.click()
+    request = {"addr": "10.1.1.1", "method": "PUT", "useragent": "flood"}
+    post(
+        house,
+        *(
+            {"action": "push", "id": f"flood-{n}", "target": {"repository": "flood", "tag": f"{n}"}, "request": request}
+            for n in range(300)
+        ),
+    )
+
+    expect(button).to_have_text("Resume, many new")
+    button.click()
+    expect(page.locator(".event", has_text="flood:299")).to_have_count(1)
+    assert page.evaluate("window.same")
+
+
 def test_a_broken_line_loses_nothing_and_repeats_nothing(visit: Visit, registry: RegistryProcess) -> None:
     page = watch(visit(), TIMELINE)
     copy(registry, "live-3")

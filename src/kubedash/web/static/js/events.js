@@ -12,6 +12,7 @@ let last;
 let paused = false;
 let held = [];
 let looking;
+let missed = false;
 let retry;
 
 const box = () => document.querySelector("[data-stream]");
@@ -24,15 +25,24 @@ function show(state) {
   found.querySelector("[data-live-word]").textContent = WORDS[state];
   const button = found.querySelector("[data-live-pause]");
   button.setAttribute("aria-pressed", String(paused));
-  button.textContent = !paused ? "Pause" : held.length ? `Resume, ${held.length} new` : "Resume";
+  const many = missed ? "many" : held.length;
+  button.textContent = !paused ? "Pause" : many ? `Resume, ${many} new` : "Resume";
 }
 
+// What came in a flood is not in the page until it is read again; who reads or types is not disturbed.
 function lookAgain() {
-  if (looking) return;
-  looking = setTimeout(() => {
+  missed = true;
+  looking ??= setTimeout(() => {
     looking = undefined;
-    if (!paused && !document.querySelector(".event-filter[open]")) refresh();
+    if (paused) return;
+    if (document.querySelector(".event-filter[open]")) lookAgain();
+    else catchUp();
   }, CALM);
+}
+
+function catchUp() {
+  missed = false;
+  refresh();
 }
 
 function close() {
@@ -57,6 +67,7 @@ function listen() {
   source.addEventListener("behind", (event) => {
     last = event.lastEventId;
     lookAgain();
+    if (paused) show("paused");
   });
   source.addEventListener("line", (event) => {
     last = event.lastEventId;
@@ -71,6 +82,7 @@ document.addEventListener("click", (event) => {
   if (!event.target.closest("[data-live-pause]")) return;
   paused = !paused;
   for (const line of paused ? [] : held.splice(0)) insert(box(), line);
+  if (!paused && missed) catchUp();
   show(paused ? "paused" : "live");
   say(paused ? "Paused" : "Live");
 });
