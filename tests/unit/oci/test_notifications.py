@@ -72,7 +72,7 @@ def test_an_envelope_is_read_whatever_its_content_type(content_type: str) -> Non
         ),
         pytest.param(
             changed(PUSH, action="delete", target={"mediaType": "", "digest": "", "size": 0}),
-            {"action": "delete", "tag": "1.4", "digest": None, "media_type": None, "strange": None},
+            {"action": "delete", "tag": "1.4", "digest": None, "media_type": None, "size": None, "strange": None},
             id="a deletion of a tag, by 3.x",
         ),
         pytest.param(
@@ -123,6 +123,8 @@ def test_events_of_distribution(event: dict[str, Any], expected: dict[str, Any])
         ("[2001:DB8::0001]:1", "2001:db8::1", False),
         ("[fe80::1%eth0]:80", "fe80::1%eth0", False),
         ("2001:db8::1", "2001:db8::1", True),
+        ("[::ffff:6.6.6.6]:80", "6.6.6.6", False),
+        ("  ", None, True),
         ("6.6.6.6", "6.6.6.6", True),
         ("node-7:80", "node-7", False),
         ("<script>", "<script>", True),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from kubedash.oci.decoding import Notes, decode
-from kubedash.oci.notifications.values import Facts, Format, Notification, keep, settle
+from kubedash.oci.notifications.values import Action, Facts, Format, Notification, keep, settle
 
 
 class _Target(msgspec.Struct, gc=False, rename="camel"):
@@ -72,7 +72,7 @@ def read(raw: bytes) -> tuple[Notification, ...]:
         tag=target.tag,
         digest=target.digest,
         media_type=target.media_type,
-        size=target.length if target.size is None else target.size,
+        size=_size(target, event.action),
         actor=actor.name,
         address=request.addr,
         user_agent=request.useragent,
@@ -83,3 +83,9 @@ def read(raw: bytes) -> tuple[Notification, ...]:
         from_repository=target.from_repository,
     )
     return (settle(keep(raw), facts, notes),)
+
+
+def _size(target: _Target, action: str | None) -> int | None:
+    """Version 3 writes zero where it does not know: of what was deleted."""
+    size = target.length if target.size is None else target.size
+    return None if action == Action.DELETE and not size else size

@@ -202,9 +202,11 @@ def split_address(text: str | None) -> tuple[str | None, bool]:
 @lru_cache(maxsize=4096)
 def _normal(text: str) -> str | None:
     try:
-        return str(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return _text(text, _MAX_ID)
+        return _text(text.strip(), _MAX_ID)
+    # Some write a client of IPv4 as one of IPv6: it is the same one.
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _text(text: str | None, limit: int) -> str | None:
