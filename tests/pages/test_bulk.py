@@ -11,6 +11,7 @@ from demo import push
 from demo.plant import Planter
 from demo.registry_process import RegistryProcess
 from kubedash.records import Job, JobState
+from kubedash.web.pages import jobs
 from kubedash.workflows import sync
 from kubedash.workflows.services import Services
 from tests.support.changing import EVE, add, changing_site, crawl, hidden, tags_at
@@ -90,6 +91,23 @@ def test_chosen_rows_are_planned_deleted_and_told(site: Site, url: str) -> None:
     assert f"{place}:n-1/-/history" in told.links()
     trail = site.get_page("/admin/audit?action=tag.delete&target=bulk/rows")
     assert len(trail.all("tr")) == 1 + 2
+
+
+def test_a_page_of_a_job_lists_few_pieces_at_once(site: Site, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the job is at work, it is drawn again and again."""
+    several(url, "pages/pieces")
+    site.call(crawl, "pages/pieces")
+    place = "/r/sample/pages/pieces/-/deletion"
+    page = site.get_page(f"{place}?patterns=n-*")
+    begun = site.post(page, place, {**sent(page, place), "confirm": "pages/pieces"})
+    address = begun.headers["location"]
+    site.call(_ended, address.rpartition("/")[2])
+    monkeypatch.setattr(jobs, "PIECES", 3)
+    first = site.get_page(address)
+    assert len(first.all("tr", **{"data-row": ""})) == 3
+    following = first.find("a", rel="next").get("href")
+    assert following is not None
+    assert len(site.get_page(following).all("tr", **{"data-row": ""})) == 1
 
 
 def test_rules_choose_and_spare(site: Site, url: str) -> None:

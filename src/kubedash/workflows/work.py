@@ -57,17 +57,22 @@ async def list_jobs(services: Services, actor: Actor, registry: str | None = Non
 
 
 async def list_items(
-    services: Services, actor: Actor, job_id: str, state: ItemState | None = None, after: int = -1
+    services: Services,
+    actor: Actor,
+    job_id: str,
+    state: ItemState | None = None,
+    after: int = -1,
+    limit: int = jobs.MAX_ITEMS,
 ) -> Page[JobItem]:
-    """The pieces of a job behind a position, at most `jobs.MAX_ITEMS`. Raises `NotFound`."""
+    """The pieces of a job behind a position, at most `limit`. Raises `NotFound`."""
     access.require(actor, Permission.JOBS_READ)
     async with services.database.read() as session:
         if await jobs.find(session, job_id) is None:
             raise _unknown(job_id)
-        found = await jobs.items(session, job_id, state, after=after)
+        found = await jobs.items(session, job_id, state, after=after, limit=limit)
         tally = await jobs.tally(session, job_id)
     total = sum(number for kind, (number, _) in tally.items() if state in (None, kind))
-    more = str(found[-1].position) if len(found) == jobs.MAX_ITEMS else None
+    more = str(found[-1].position) if len(found) == limit else None
     return Page(items=found, next=more, total=total)
 
 

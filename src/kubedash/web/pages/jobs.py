@@ -19,6 +19,8 @@ from kubedash.workflows import bulk_delete, copy, sync, work
 
 SECTION: Final = "registries"
 MAX_FOLLOWED: Final = 8
+PIECES: Final = 100
+"""Pieces of one page: while the job is at work it is drawn again and again."""
 """A page listens to so many jobs at most."""
 KINDS: Final = {
     work.COPY: ("Copy to", "copied"),
@@ -109,7 +111,7 @@ async def show_job(
     items = Page[JobItem](items=())
     if job.can_pause:
         after = _position(request.query_params.get("cursor"))
-        items = await work.list_items(services, actor, job_id, _state(asked), after)
+        items = await work.list_items(services, actor, job_id, _state(asked), after, PIECES)
     view = JobView(
         line=line_of(job, urls_of(request)),
         items=items,
