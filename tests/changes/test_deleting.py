@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from kubedash.oci.reference import Tag
 from kubedash.policy.deletion import DeletionChoices
 from kubedash.policy.placeholder import make_placeholder
 from kubedash.records import ChangeState, DeleteAbility, Strategy
+from kubedash.registry.client import ManifestHead
+from kubedash.workflows import deletion_survey
+from kubedash.workflows.changing import Place
 from tests.changes.bench import bench_at
 from tests.interop.tools import needed
 from tests.support.aio import run
@@ -59,6 +63,33 @@ def test_the_only_tag_goes_with_its_manifest(open_registry: RegistryProcess, tmp
             assert outcome.state is ChangeState.DONE
             assert await bench.tags() == {}
             assert await bench.digest(image.digest) is None
+
+    run(check())
+
+
+def test_what_is_pushed_while_all_tags_are_asked_is_spared(
+    open_registry: RegistryProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, repository = open_registry.url, "delete/overtaken"
+    image = push_image(url, repository, "1.0", labels={"n": "overtaken"})
+    push_image(url, repository, "other", labels={"n": "other"})
+    heads_of = deletion_survey.heads_of
+
+    async def overtaken(place: Place, identifiers: Collection[str]) -> dict[str, ManifestHead]:
+        found = await heads_of(place, identifiers)
+        if "other" in identifiers:
+            push(url, repository, "release", image)
+        return found
+
+    async def check() -> None:
+        async with bench_at(tmp_path, url, repository) as bench:
+            await bench.crawl()
+            monkeypatch.setattr(deletion_survey, "heads_of", overtaken)
+            outcome = await bench.delete("1.0", image.digest)
+            assert outcome.state is ChangeState.DONE
+            assert outcome.verified == ("release",)
+            assert await bench.digest("release") == image.digest
+            assert await bench.digest("1.0") is None
 
     run(check())
 

@@ -65,15 +65,17 @@ async def survey(
     """Everything the plan of a deletion needs. Raises `NotFound`, and the registry's error where it cannot be asked.
 
     `around` is every tag of the repository and where it led moments ago, for whoever deletes
-    many and looks at all of them once; those that may share the digest are asked again, and
-    so is every tag that is new since, where one that was overlooked would be lost.
+    many and looks at all of them once; those that may share the digest are asked again. Where
+    one that is overlooked would be lost, every tag that is new since is asked too.
     """
     able = await abilities_of(services, place.registry, place.client, place.name)
     sight = await _look(services, place, reference, around)
     parents = await _live_parents(services, place, sight)
-    if _needs_all(able, reference, sight, parents, choices) and not (sight.complete and around is None):
-        if around is not None:
-            sight = msgspec.structs.replace(sight, listing=frozenset(await list_tags(place)))
+    if _needs_all(able, reference, sight, parents, choices):
+        if not sight.complete:
+            sight = await _look_at_all(services, place, sight)
+        # Looking took its time, and `around` is older still: what came since is asked too.
+        sight = msgspec.structs.replace(sight, listing=frozenset(await list_tags(place)))
         sight = await _look_at_all(services, place, sight)
         parents = await _live_parents(services, place, sight)
     siblings = tuple(tag for tag in sight.same if tag != reference.tag)
