@@ -130,15 +130,15 @@ def test_a_filter_of_the_tag_list_leads_to_its_plan(site: Site, url: str) -> Non
 
 
 def test_a_plan_that_is_not_what_was_shown_any_more_does_nothing(site: Site, url: str) -> None:
-    several(url, "bulk/moved")
-    place = "/r/sample/bulk/moved/-/deletion"
+    several(url, "pages/bulk-moved")
+    place = "/r/sample/pages/bulk-moved/-/deletion"
     page = site.get_page(f"{place}?patterns=n-*")
-    push.push_image(url, "bulk/moved", "n-5", labels={"n": "5"})
-    answer = site.read(site.post(page, place, {**sent(page, place), "confirm": "bulk/moved"}))
+    push.push_image(url, "pages/bulk-moved", "n-5", labels={"n": "5"})
+    answer = site.read(site.post(page, place, {**sent(page, place), "confirm": "pages/bulk-moved"}))
     assert answer.answer.status_code == 409
     assert "Nothing was done" in answer.text
     assert "5 tags" in answer.text
-    assert len(tags_at(url, "bulk/moved")) == 6
+    assert len(tags_at(url, "pages/bulk-moved")) == 6
 
 
 def test_what_cannot_go_is_listed_with_its_reason(site: Site, url: str) -> None:
