@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from demo.push import push_image
 from demo.registry_process import RegistryProcess
@@ -183,3 +183,26 @@ def test_what_is_chosen_stays_chosen_when_the_page_is_drawn_again(visit: Visit, 
     expect(page.locator("input[name=tag]:checked")).to_have_count(2)
     page.get_by_role("button", name="Compare two").click()
     expect(page).to_have_url(re.compile(rf"{repository}:1\.1/-/compare\?with=1\.0"))
+
+
+def test_a_refresh_that_ends_before_the_page_listens_is_not_missed(visit: Visit, registry: RegistryProcess) -> None:
+    repository = "journeys/early"
+    push_image(registry.url, repository, "1.0", (REGISTRY_USER, REGISTRY_PASSWORD), labels={"of": repository})
+    visitor = visit()
+    page = visitor.page
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/-/live?**", hold)
+    visitor.go(f"/r/sample/{repository}")
+    job = page.locator("#main").get_attribute("data-live").partition(" job:")[2]
+    assert job
+    state = f"() => fetch('/api/v1/jobs/{job}').then((answer) => answer.json()).then((job) => job.state === 'done')"
+    page.wait_for_function(state)
+    with page.expect_request(lambda request: repository in request.url and "hx-request" in request.headers):
+        for route in held:
+            route.continue_()
+    page.unroute("**/-/live?**")
+    expect(page.locator('input[name=tag][value="1.0"]')).to_be_visible()

@@ -112,6 +112,26 @@ def test_history_says_who_and_how(database: DatabaseAt) -> None:
     database.run(body)
 
 
+def test_who_deleted_a_tag_counts_more_than_who_saw_it_gone(database: DatabaseAt) -> None:
+    async def body(store: Database) -> None:
+        async with store.write() as session:
+            _, place = await add_repository(session)
+            names = [Tag("mine"), Tag("earlier"), Tag("known")]
+            await put(session, place, [(name, image(1)) for name in names])
+            await tags.forget(session, place, [Tag("earlier")], NOW + DAY, "crawl")
+            await tags.forget(session, place, [Tag("mine")], NOW + 3 * DAY, "crawl")
+            await tags.forget(session, place, [Tag("known")], NOW + 3 * DAY, "event", "ann")
+            await tag_history.claim(session, place, names, NOW + 2 * DAY, "us", "ben")
+            ends = [(await tag_history.of_tag(session, place, name))[0] for name in names]
+            assert [(end.ended_by, end.ended_actor) for end in ends] == [
+                ("us", "ben"),
+                ("crawl", None),
+                ("event", "ann"),
+            ]
+
+    database.run(body)
+
+
 def test_deleted_tags_are_those_that_are_not_there_any_more(database: DatabaseAt) -> None:
     async def body(store: Database) -> None:
         async with store.write() as session:

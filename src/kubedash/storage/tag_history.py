@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +15,7 @@ from kubedash.oci.reference import Tag
 from kubedash.records import DeletedTag, TagHistoryEntry
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.storage.tables import manifest, tag, tag_history
-from kubedash.storage.values import from_micros, from_sortable_number, moment_of
+from kubedash.storage.values import from_micros, from_sortable_number, moment_of, to_micros
 
 MAX_HISTORY: Final = 1000
 _MINE: Final = (tag_history.c.repository_id == bindparam("repository_id"), tag_history.c.name == bindparam("name"))
@@ -26,6 +27,16 @@ _CLOSE: Final = (
         tag_history.c.until.is_(None),
     )
     .values(until=bindparam("at"), ended_by=bindparam("by"), ended_actor=bindparam("who"))
+)
+_CLAIM: Final = (
+    change(tag_history)
+    .where(
+        tag_history.c.repository_id == bindparam("of_repository"),
+        tag_history.c.name == bindparam("of_name"),
+        tag_history.c.until >= bindparam("from_then"),
+        tag_history.c.ended_actor.is_(None),
+    )
+    .values(ended_by=bindparam("by"), ended_actor=bindparam("who"))
 )
 _OF_TAG: Final = (
     select(tag_history, manifest.c.kind, manifest.c.media_type, manifest.c.size)
@@ -88,6 +99,14 @@ async def close(session: WriteSession, repository_id: int, names: Sequence[str],
         for name in names
     ]
     await session.many(_CLOSE, rows)
+
+
+async def claim(
+    session: WriteSession, repository_id: int, names: Sequence[str], since: datetime, by: str, actor: str
+) -> None:
+    """What ended since then was ended by `actor`: a crawl may have looked before it could be said who did it."""
+    common = {"of_repository": repository_id, "from_then": to_micros(since), "by": by, "who": actor}
+    await session.many(_CLAIM, [{**common, "of_name": name} for name in names])
 
 
 async def of_tag(session: ReadSession, repository_id: int, name: Tag) -> tuple[TagHistoryEntry, ...]:

@@ -20,7 +20,7 @@ from kubedash.policy.access import Actor, Permission
 from kubedash.policy.deletion import PLAIN, DeletionChoices, plan_deletion
 from kubedash.policy.deletion_words import INDEX_CHILD
 from kubedash.records import ChangeOutcome, ChangeState, DeletionPlan, Orphan, Strategy
-from kubedash.storage import audit, manifests, referrers, tags
+from kubedash.storage import audit, manifests, referrers, tag_history, tags
 from kubedash.workflows.abilities import forget_abilities
 from kubedash.workflows.changing import SEEN_BY_US, Place, find_place, note, sum_up, tell, turn
 from kubedash.workflows.deletion_acts import Deed, Ending, act
@@ -187,6 +187,7 @@ async def _forget(deed: Deed, orphans: tuple[Orphan, ...]) -> None:
     async with services.database.write() as session:
         names: list[Tag] = [*planned.removes, *machine]
         await tags.forget(session, repository_id, names, now, SEEN_BY_US, deed.actor.name)
+        await tag_history.claim(session, repository_id, names, planned.planned_at, SEEN_BY_US, deed.actor.name)
         await manifests.unlink(session, repository_id, gone)
         await referrers.forget(session, repository_id, gone)
         await sum_up(session, place)

@@ -73,8 +73,8 @@ function listen() {
   const query = new URLSearchParams(wanted.map((topic) => ["topic", topic]));
   source = new EventSource(`${document.body.dataset.base}/-/live?${query}`);
   source.addEventListener("open", () => {
-    // What was missed meanwhile is caught up with.
-    if (failures > 0) look();
+    // What was missed meanwhile is caught up with: a job that the page names may have ended before this line was open.
+    if (failures > 0 || wanted.some((topic) => topic.startsWith("job:"))) look();
     failures = 0;
   });
   source.addEventListener("change", (event) => showProgress(event.data) || look());
