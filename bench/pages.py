@@ -1,15 +1,18 @@
 """The tag page from the index, against asking the registry for every row.
 
-100 rows of a repository with 2,000 tags. The page is timed from the outside, over one
-kept connection, so the server's own time is less than what is shown. The other side
-fetches manifest and config of the same 100 tags over one kept connection, from a
-registry that asks for no password: one that does is slower still.
+100 rows of a repository with 2,000 tags. The page is timed by the server itself, from the
+request's arrival until its answer is handed over (its log says so for each request), and
+from the outside, over one kept connection. The other side fetches manifest and config of
+the same 100 tags over one kept connection, as a server without an index would have to
+before it could draw the page, from a registry that asks for no password: one that does is
+slower still.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +35,9 @@ _WARM_UP: Final = 30
 _P95_GOAL: Final = 0.015
 _FASTER_GOAL: Final = 50
 _SORTS: Final = ("-version", "version", "name", "-created", "created", "-size")
+_LOGGED: Final = re.compile(
+    rf'"path": "/r/bench/{re.escape(content.BUILDS)}", "status": 200, "milliseconds": ([0-9.]+)'
+)
 _ACCEPT: Final = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
 
 
@@ -70,21 +76,31 @@ def figures() -> Iterator[Figure]:
 
 def _compare(server: ServerProcess, registry: RegistryProcess) -> Iterator[Figure]:
     pages = Connection(server.url, {"Authorization": f"Bearer {server.token()}", "Accept": "text/html"})
-    slowest = 0.0
     for sort in _SORTS:
         path = f"/r/bench/{content.BUILDS}?sort={sort}"
-        times = _times(lambda path=path: pages.get(path), _WARM_UP, _PAGES_TIMED)  # type: ignore[misc]
-        slowest = max(slowest, quantile(times, 0.95))
-        middle, tail = quantile(times, 0.5), quantile(times, 0.95)
-        measured = f"p50 {_ms(middle)}, p95 {_ms(tail)}"
+        outside = _times(lambda path=path: pages.get(path), _WARM_UP, _PAGES_TIMED)  # type: ignore[misc]
+        inside = _server_times(server, _PAGES_TIMED)
+        middle, tail = quantile(inside, 0.5), quantile(inside, 0.95)
+        measured = f"p50 {_ms(middle)}, p95 {_ms(tail)}; from outside p50 {_ms(quantile(outside, 0.5))}"
         yield Figure(f"tag page of {ROWS} rows, `sort={sort}`", measured, f"p95 ≤ {_ms(_P95_GOAL)}", tail <= _P95_GOAL)
     tags = _first_rows(server)
     asked = Connection(registry.url, {"Accept": _ACCEPT})
     fetching = quantile(_times(lambda: _fetch_rows(asked, tags), 1, _FETCHES_TIMED), 0.5)
-    paging = quantile(_times(lambda: pages.get(f"/r/bench/{content.BUILDS}"), _WARM_UP, _PAGES_TIMED), 0.5)
+    outside = _times(lambda: pages.get(f"/r/bench/{content.BUILDS}"), _WARM_UP, _PAGES_TIMED)
+    inside = _server_times(server, _PAGES_TIMED)
     yield Figure(f"manifest and config of those {len(tags)} rows from the registry", f"p50 {_ms(fetching)}")
-    faster = fetching / paging
-    yield Figure("the page is faster by", f"{faster:.0f} ×", f"≥ {_FASTER_GOAL} ×", faster >= _FASTER_GOAL)
+    faster = fetching / quantile(inside, 0.5)
+    whole = fetching / quantile(outside, 0.5)
+    measured = f"{faster:.0f} ×; {whole:.0f} × as seen from outside, with 170 KB handed over"
+    yield Figure("the page is faster by", measured, f"≥ {_FASTER_GOAL} ×", faster >= _FASTER_GOAL)
+
+
+def _server_times(server: ServerProcess, last: int) -> list[float]:
+    """What the server says it took for the last of the tag pages, in seconds."""
+    found = _LOGGED.findall(server.log.read_text(errors="replace"))
+    if len(found) < last:
+        raise RuntimeError(f"the log tells of {len(found)} pages, {last} were asked for")
+    return [float(milliseconds) / 1000 for milliseconds in found[-last:]]
 
 
 def _times(work: Callable[[], object], warm_up: int, rounds: int) -> list[float]:
