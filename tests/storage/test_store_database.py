@@ -15,7 +15,7 @@ from kubedash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from kubedash.oci.reference import RepositoryName
 from kubedash.records import RegistryStatus
 from kubedash.storage import registries
-from kubedash.storage.database import READERS, Database, WriteSession, parse_url, upgrade
+from kubedash.storage.database import READERS, Database, ReadSession, WriteSession, parse_url, upgrade
 from kubedash.storage.tables import tag_name
 from tests.support.aio import run
 from tests.support.databases import DatabaseAt, PostgresServer
@@ -53,6 +53,32 @@ def test_writers_take_turns_and_readers_do_not_wait(database: DatabaseAt) -> Non
         await asyncio.gather(*(write(number) for number in range(20)))
         async with store.read() as reader:
             assert len(await reader.scalars(select(tag_name.c.name))) == 21
+
+    database.run(body)
+
+
+def test_reading_in_one_hop_sees_one_picture_and_passes_on_what_was_raised(database: DatabaseAt) -> None:
+    async def body(store: Database) -> None:
+        async def twice(session: ReadSession) -> tuple[object, object]:
+            return await session.scalar(select(1)), await session.scalars(select(tag_name.c.name))
+
+        async def absent(session: ReadSession) -> None:
+            await session.scalar(select(1))
+            raise NotFound("not there")
+
+        async def sleepy(session: ReadSession) -> None:
+            await asyncio.sleep(0)
+
+        async def wrong(session: ReadSession) -> None:
+            await session.scalar(text("SELECT nothing FROM nowhere"))
+
+        assert await store.read_in_one(twice) == (1, [])
+        for raised, bad in ((NotFound, absent), (RuntimeError, sleepy), (Exception, wrong)):
+            with pytest.raises(raised):
+                await store.read_in_one(bad)
+        # No reader was lost by it.
+        for _ in range(READERS + 1):
+            assert await store.read_in_one(twice) == (1, [])
 
     database.run(body)
 

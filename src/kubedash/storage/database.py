@@ -31,7 +31,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 from kubedash.errors import Conflict, InvalidInput, Unavailable
 from kubedash.storage import engines
 from kubedash.storage.engines import READERS
-from kubedash.storage.one_hop import OneHop, at_once
+from kubedash.storage.one_hop import OneHop, at_once, result_of
 from kubedash.storage.prepared import Statements, execute_many, insert_together
 from kubedash.storage.readers import Readers
 
@@ -140,6 +140,20 @@ class Database:
         with translated_errors():
             async with self._readers.take() as run:
                 yield ReadSession(self.dialect, run)
+
+    async def read_in_one(self, body: Callable[[ReadSession], Coroutine[Any, Any, T]]) -> T:
+        """What `body` finds in one transaction, all of it in one hop: for pages of several queries.
+
+        Each hop waits twice for its turn where something else keeps the interpreter busy.
+        `body` runs in another thread and may await nothing but its session.
+        """
+
+        def read(connection: Connection) -> T:
+            return result_of(body(ReadSession(self.dialect, partial(at_once, connection))))
+
+        with translated_errors():
+            async with self._readers.take() as run:
+                return await run(read)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:

@@ -29,7 +29,7 @@ class OneHop:
 
     def _do(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
         with self._engine.begin() as connection:
-            return _result(work(connection))
+            return result_of(work(connection))
 
     async def close(self) -> None:
         """Lets what is running end."""
@@ -42,7 +42,8 @@ async def at_once(connection: Connection, work: Callable[[Connection], T]) -> T:
     return work(connection)
 
 
-def _result(coroutine: Coroutine[Any, Any, T]) -> T:
+def result_of(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs it to its end in this thread; a `RuntimeError` where it awaits something that would have to wait."""
     try:
         coroutine.send(None)
     except StopIteration as end:

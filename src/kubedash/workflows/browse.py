@@ -35,6 +35,7 @@ from kubedash.records import (
 from kubedash.registry.errors import Absent
 from kubedash.storage import registries, repositories, tags
 from kubedash.storage import search as index_search
+from kubedash.storage.database import ReadSession
 from kubedash.workflows import pull_figures
 from kubedash.workflows.connections import client_of
 from kubedash.workflows.lookup import registry_named
@@ -130,11 +131,14 @@ async def open_repositories(
     """One page of an image list. Raises `NotFound`, `InvalidInput` on a bad sort or cursor."""
     access.require(actor, Permission.IMAGES_READ)
     _check_query(query.q, query.sort, query.limit, REPOSITORY_SORTS)
-    async with services.database.read() as session:
-        found = await registry_named(session, registry)
-        page = await repositories.page(session, found.id, query)
-        page = await pull_figures.beside_repositories(session, found, page, services.clock())
-        namespaces = await repositories.namespaces(session, found.id, query.namespace)
+
+    async def look(session: ReadSession) -> tuple[Registry, Page[Repository], tuple[Namespace, ...]]:
+        owner = await registry_named(session, registry)
+        rows = await repositories.page(session, owner.id, query)
+        rows = await pull_figures.beside_repositories(session, owner, rows, services.clock())
+        return owner, rows, await repositories.namespaces(session, owner.id, query.namespace)
+
+    found, page, namespaces = await services.database.read_in_one(look)
     first = found.last_synced is None and not is_failing(found)
     job = await services.jobs.sync_registry(found.name) if first else services.jobs.running_crawl(found.name)
     return RepositoryListing(
@@ -156,12 +160,16 @@ async def open_tags(
     """
     access.require(actor, Permission.IMAGES_READ)
     _check_query(query.q, query.sort, query.limit, TAG_SORTS)
-    async with services.database.read() as session:
+
+    async def look(session: ReadSession) -> tuple[Registry, Repository | None, Page[TagRow]]:
         owner = await registry_named(session, registry)
         found = await repositories.find(session, owner.id, repository)
-        page = await tags.page(session, found.id, query) if found else Page[TagRow](items=())
-        if found is not None:
-            found, page = await pull_figures.beside_tags(session, owner, found, page, services.clock())
+        if found is None:
+            return owner, None, Page[TagRow](items=())
+        rows = await tags.page(session, found.id, query)
+        return owner, *await pull_figures.beside_tags(session, owner, found, rows, services.clock())
+
+    owner, found, page = await services.database.read_in_one(look)
     if found is None:
         found = await discover(services, owner, repository)
     job = await refresh_if_due(services, owner, found)
