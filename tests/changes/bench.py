@@ -21,7 +21,8 @@ from kubedash.records import (
     TagHistory,
 )
 from kubedash.registry.client import RegistryClient
-from kubedash.workflows import audit, delete_tag, registries, restore, retag, tag_history
+from kubedash.workflows import audit, change_results, delete_tag, registries, restore, retag, tag_history
+from kubedash.workflows.change_results import ChangeResult
 from kubedash.workflows.connections import client_of
 from kubedash.workflows.services import Services
 from tests.support.browsing import settle
@@ -66,6 +67,11 @@ class Bench:
     async def plan_restore(self, tag: str, digest: str | None = None) -> RetagPlan:
         wanted = Digest(digest) if digest else None
         return await restore.plan(self.services, ADMIN, NAME, self.reference(tag), wanted)
+
+    async def result(self, outcome: ChangeOutcome) -> ChangeResult:
+        """What the page of a deletion says when it is opened later."""
+        reference = self.reference(outcome.tag or outcome.old_digest or "")
+        return await change_results.open_deletion_result(self.services, ADMIN, NAME, reference, outcome.at)
 
     async def history(self, tag: str) -> TagHistory:
         return await tag_history.open_tag_history(self.services, ADMIN, NAME, self.repository, Tag(tag))

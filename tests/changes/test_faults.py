@@ -102,6 +102,9 @@ def test_whatever_happens_the_tag_is_gone_or_as_before(tmp_path: Path, fault: Fa
                 assert found.get("1.0") in (None, image.digest), f"{where}: neither gone nor as before: {found}"
                 now = GONE if "1.0" not in found else AS_BEFORE
                 assert said in (None, now), f"{where}: we said {said}, and it is {now}"
+                if outcome is not None:
+                    again = (await bench.result(outcome)).outcome
+                    assert _said(again) == now, f"{where}: opened later, its page says {again}"
                 # Where nothing was begun, the trail need not speak of it.
                 assert finally_said in ((None, now) if outcome is None else (now,)), f"{where}: {finally_said}, {now}"
                 if fault is not Fault.WE_DIE and outcome is None:

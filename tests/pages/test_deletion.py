@@ -9,7 +9,7 @@ import pytest
 
 from demo import push
 from demo.registry_process import RegistryProcess
-from tests.support.changing import EVE, add, changing_site, digest_at, hidden, tags_at
+from tests.support.changing import EVE, add, changing_site, crawl, digest_at, hidden, tags_at
 from tests.support.pages import Site
 
 
@@ -65,8 +65,7 @@ def test_a_tag_goes_once_its_name_is_retyped_and_comes_back(site: Site, url: str
     assert "Type 1.0 to delete it" in wrong.text
     assert tags_at(url, "pages/delete") == ["1.0", "latest"]
 
-    done = site.read(site.post(wrong, f"{place}/-/deletion", {**sent, "confirm": " 1.0 "}))
-    assert done.answer.status_code == 200
+    done = site.follow(site.post(wrong, f"{place}/-/deletion", {**sent, "confirm": " 1.0 "}))
     assert done.heading == "Deleted pages/delete:1.0"
     assert "/r/sample/pages/delete:latest" in done.links()
     assert tags_at(url, "pages/delete") == ["latest"]
@@ -77,6 +76,42 @@ def test_a_tag_goes_once_its_name_is_retyped_and_comes_back(site: Site, url: str
     assert back.headers["location"] == place
     assert digest_at(url, "pages/delete", "1.0") == image.digest
     assert "1.0 leads to" in site.get_page(place).text
+
+
+def test_how_it_ended_has_an_address_that_is_read_again_and_does_nothing_again(site: Site, url: str) -> None:
+    image = shared(url, "pages/result")
+    place = "/r/sample/pages/result:1.0"
+    page = site.get_page(f"{place}/-/deletion")
+    sent = {**hidden(page, f"{place}/-/deletion"), "confirm": "1.0"}
+    told = site.post(page, f"{place}/-/deletion", sent).headers["location"]
+    assert told.startswith(f"{place}/-/deletion/result?at=")
+    first, again = site.get_page(told), site.get_page(told)
+    assert first.text == again.text
+    for shown in ("Done.", "1 other tag of the digest still resolves to it", image.digest):
+        assert shown in again.text, shown
+    back = site.post(again, f"{place}/-/restoration", hidden(again, f"{place}/-/restoration"))
+    assert back.headers["location"] == place
+    later = site.get_page(told)
+    assert later.heading == "Deleted pages/result:1.0"
+    assert "1.0 is there again" in later.text
+    assert not later.all("form", action=f"{place}/-/restoration")
+    for nothing in (f"{place}/-/deletion/result?at=2026-01-01T00:00:00.000000Z", f"{place}/-/deletion/result?at=now"):
+        site.get_page(nothing, status=404)
+    site.get_page(told.replace(":1.0/", ":latest/"), status=404)
+    site.client.cookies.clear()
+    site.sign_in("eve", EVE)
+    assert "tags:delete" in site.get_page(told, status=403).text
+
+
+def test_a_manifest_that_was_deleted_with_its_tags_is_told_later_too(site: Site, url: str) -> None:
+    image = shared(url, "pages/whole")
+    site.call(crawl, "pages/whole")
+    place = f"/r/sample/pages/whole@{image.digest}"
+    page = site.get_page(f"{place}/-/deletion")
+    sent = {**hidden(page, f"{place}/-/deletion"), "confirm": image.digest.partition(":")[2][:12]}
+    told = site.follow(site.post(page, f"{place}/-/deletion", sent))
+    assert told.text_of(told.find("dd", **{"class": "chip-list"})) == "1.0 latest"
+    assert not [form for form in told.all("form") if "restoration" in (form.get("action") or "")]
 
 
 def test_a_tag_that_moved_meanwhile_is_left_alone_and_both_digests_are_shown(site: Site, url: str) -> None:
@@ -108,7 +143,7 @@ def test_what_belongs_to_it_goes_along_where_that_is_chosen(site: Site, url: str
     page = site.get_page(f"{place}/-/deletion?orphans=take")
     sent = hidden(page, f"{place}/-/deletion")
     assert sent["orphans"] == "take"
-    done = site.read(site.post(page, f"{place}/-/deletion", {**sent, "confirm": "1.0"}))
+    done = site.follow(site.post(page, f"{place}/-/deletion", {**sent, "confirm": "1.0"}))
     assert "1 deleted along with it" in done.text
     assert tags_at(url, "pages/signed") == []
 

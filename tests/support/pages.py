@@ -214,6 +214,11 @@ class Site:
         data = {"_csrf_token": page.csrf, **(form or {})}
         return self.client.post(self.base + path, data=data, follow_redirects=False)
 
+    def follow(self, answer: httpx.Response) -> HtmlPage:
+        """The page that the answer to a form leads to, as a browser opens it."""
+        assert answer.status_code == 303, answer.text[:3000]
+        return self.get_page(answer.headers["location"].removeprefix(self.base))
+
     def _check_assets(self, page: HtmlPage) -> None:
         for path in self._assets(page):
             if path not in self._seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TypedDict, Unpack
 
@@ -29,6 +30,7 @@ _LAST: Final = (
     .order_by(audit.c.at.desc(), audit.c.id.desc())
     .limit(1)
 )
+_OF_TARGET: Final = select(audit).where(audit.c.target == bindparam("target")).limit(1)
 _FAMILY: Final = ".*"
 _MAX_TEXT: Final = 1000
 
@@ -60,6 +62,21 @@ async def add(
 async def last(session: ReadSession, action: str, target: str, outcome: str = DONE) -> AuditEntry | None:
     """The newest line of that action on that very target which ended so."""
     row = await session.first(_LAST, {"action": action, "target": _storable(target), "outcome": outcome})
+    return _record(row) if row is not None else None
+
+
+async def line_at(session: ReadSession, actions: Sequence[str], target: str, at: datetime) -> AuditEntry | None:
+    """The line of one of these actions on that very target which was written for that very moment."""
+    wanted = _OF_TARGET.where(audit.c.action.in_(actions), audit.c.at == to_micros(at)).order_by(audit.c.id.desc())
+    row = await session.first(wanted, {"target": _storable(target)})
+    return _record(row) if row is not None else None
+
+
+async def next_line(session: ReadSession, entry: AuditEntry) -> AuditEntry | None:
+    """The line that came next of the same action on the same target."""
+    later = (audit.c.at > to_micros(entry.at)) | ((audit.c.at == to_micros(entry.at)) & (audit.c.id > entry.id))
+    wanted = _OF_TARGET.where(audit.c.action == entry.action, later).order_by(audit.c.at, audit.c.id)
+    row = await session.first(wanted, {"target": _storable(entry.target)})
     return _record(row) if row is not None else None
 
 

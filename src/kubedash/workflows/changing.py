@@ -50,8 +50,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     def target(self, identifier: str) -> str:
         """As the audit trail names it."""
-        mark = "@" if ":" in identifier else ":"
-        return f"{self.registry.name}/{self.repository.name}{mark}{identifier}"
+        return target_of(self.registry.name, self.repository.name, identifier)
+
+
+def target_of(registry: str, repository: RepositoryName, identifier: str) -> str:
+    """As the audit trail names a tag or manifest."""
+    mark = "@" if ":" in identifier else ":"
+    return f"{registry}/{repository}{mark}{identifier}"
 
 
 async def find_place(services: Services, registry: str, repository: RepositoryName) -> Place:

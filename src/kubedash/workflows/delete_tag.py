@@ -274,6 +274,7 @@ def _outcome_detail(outcome: ChangeOutcome, taken: list[Orphan]) -> dict[str, ob
         "taken": [(orphan.digest, orphan.tag) for orphan in taken[:MAX_NAMED]],
         "orphans_left": outcome.orphans_left[:MAX_NAMED],
         "answered": outcome.detail,
+        "hint": outcome.hint,
     }
 
 

@@ -163,7 +163,13 @@ async def point(services: Services, pointing: Pointing) -> ChangeOutcome:
 def _audit_detail(planned: RetagPlan, outcome: ChangeOutcome) -> dict[str, object]:
     return {
         "plan": {"source": planned.source, "digest": planned.digest, "old_digest": planned.old_digest},
-        "outcome": {"state": outcome.state, "sentence": outcome.sentence, "answered": outcome.detail},
+        "outcome": {
+            "state": outcome.state,
+            "sentence": outcome.sentence,
+            "digest": outcome.digest,
+            "answered": outcome.detail,
+            "hint": outcome.hint,
+        },
     }
 
 

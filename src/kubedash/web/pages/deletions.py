@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from litestar import Response
 
-from kubedash.errors import Conflict, Moved, RegistryError
+from kubedash.errors import Conflict, Moved
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Reference
 from kubedash.policy.access import Actor
 from kubedash.policy.deletion import DeletionChoices
-from kubedash.records import ChangeOutcome, ChangeState, DeletionPlan, Orphan, Strategy
+from kubedash.records import DeletionPlan, Orphan, Strategy
+from kubedash.web.pages.results import lead_to_result
 from kubedash.web.pages.words import KIND_LABELS, kind_label
 from kubedash.web.rendering import HtmlRequest, page
 from kubedash.workflows import delete_tag
@@ -54,13 +55,6 @@ class DeletionView(msgspec.Struct, frozen=True, kw_only=True):
     """What the tag pointed to when the plan was seen, where that is no longer so."""
 
 
-class DeletedView(msgspec.Struct, frozen=True, kw_only=True):
-    outcome: ChangeOutcome
-    """What was done, as the registry showed it afterwards."""
-    name: str
-    """The tag, or the digest."""
-
-
 async def show_deletion(
     request: HtmlRequest, services: Services, actor: Actor, registry: str, reference: Reference
 ) -> Response[str]:
@@ -72,8 +66,8 @@ async def show_deletion(
 
 async def perform_deletion(
     request: HtmlRequest, services: Services, actor: Actor, registry: str, reference: Reference
-) -> Response[str]:
-    """`POST …/-/deletion`: plans again, and deletes where the name was retyped and nothing has moved."""
+) -> Response[Any]:
+    """`POST …/-/deletion`: plans again, deletes where the name was retyped and nothing has moved, and leads on."""
     form = await request.form()
     choices = DeletionChoices(take_orphans=form.get("orphans") == "take")
     typed = str(form.get("confirm", "")).strip()
@@ -91,13 +85,7 @@ async def perform_deletion(
             raise
         seen = expected if isinstance(error, Moved) else None
         return _plan_page(request, msgspec.structs.replace(view_of(plan, reference), seen=seen), error.status)
-    done = DeletedView(outcome=outcome, name=reference.identifier)
-    return page(request, "changes/deleted.html", done, section=SECTION, status=status_of(outcome))
-
-
-def status_of(outcome: ChangeOutcome) -> int:
-    """Done is 200; the registry's side failed is 502."""
-    return 200 if outcome.state is ChangeState.DONE else RegistryError.status
+    return lead_to_result(request, outcome, "deletion")
 
 
 def confirmation_of(reference: Reference) -> str:

@@ -13,7 +13,19 @@ from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor
 from kubedash.web import addresses
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.web.pages import bulk, compare, copies, deletions, events, history, images, manifests, tagging, tags
+from kubedash.web.pages import (
+    bulk,
+    compare,
+    copies,
+    deletions,
+    events,
+    history,
+    images,
+    manifests,
+    results,
+    tagging,
+    tags,
+)
 from kubedash.web.rendering import HtmlRequest
 from kubedash.workflows.services import Services
 
@@ -45,9 +57,11 @@ IMAGE_VIEWS: Final[dict[str | None, ImageView]] = {
     "compare": compare.show_comparison,
     "copy": copies.show_copy,
     "deletion": deletions.show_deletion,
+    "deletion/result": results.show_deletion_result,
     "history": history.show_history,
     "restoration": tagging.show_restoration,
     "tagging": tagging.show_tagging,
+    "tagging/result": results.show_pointing_result,
 }
 IMAGE_ACTIONS: Final[dict[str | None, ImageView]] = {
     "sync": images.refresh_image,

@@ -15,7 +15,7 @@ from kubedash.policy import access
 from kubedash.policy.access import Actor, Permission
 from kubedash.policy.retagging import ABSENT
 from kubedash.records import ChangeOutcome, ChangeState, RetagPlan
-from kubedash.web.pages.deletions import status_of
+from kubedash.web.pages.results import lead_to_result
 from kubedash.web.pages.words import kind_label
 from kubedash.web.rendering import HtmlRequest, page, redirect, urls_of
 from kubedash.workflows import restore, retag
@@ -61,11 +61,6 @@ class PointingView(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong, by field."""
     seen: str = ""
     """What the tag led to when the plan was seen, where that is no longer so."""
-
-
-class PointedView(msgspec.Struct, frozen=True, kw_only=True):
-    outcome: ChangeOutcome
-    """What was done, as the registry showed it afterwards."""
 
 
 async def show_tagging(
@@ -157,9 +152,7 @@ async def _perform(
         seen = expected if isinstance(error, Moved) else ""
         return _shown(request, msgspec.structs.replace(view, seen=seen), error.status)
     if outcome.state is not ChangeState.DONE:
-        return page(
-            request, "changes/pointed.html", PointedView(outcome=outcome), section=SECTION, status=status_of(outcome)
-        )
+        return lead_to_result(request, outcome, "tagging")
     place = urls_of(request).image(registry, outcome.repository, deed.tag)
     return redirect(request, place, notice=outcome.sentence)
 
