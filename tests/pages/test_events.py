@@ -238,6 +238,27 @@ def test_the_navigation_leads_to_events(full: Site) -> None:
     assert "/r/prod/-/events" in full.get_page("/r/prod").links()
 
 
+def test_what_a_removed_registry_told_leads_to_nothing_that_is_gone(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        for name in ("gone", "kept"):
+            site.call(_add, name)
+        site.call(tell, "gone", EVENTS[:3])
+        site.call(tell, "kept", [told(30, _ago(1), action="push", repository="shop/api", tag="1.4")])
+        site.sign_in()
+        assert "/r/gone/shop/api:1.4" in site.get_page("/events").links()
+        site.call(registries.remove_registry, ADMIN, "gone")
+        page = site.get_page("/events")
+        assert "registry removed" not in lines(page)[0]
+        assert [line.endswith("registry removed") for line in lines(page)[1:]] == [True, True]
+        assert "/r/kept/shop/api:1.4" in page.links()
+        assert "/events?registry=gone" in page.links()
+        assert len(lines(site.get_page("/events?registry=gone"))) == 2
+        charts = site.get_page("/events/charts")
+        assert "gone/shop/api" in charts.text
+        for link in [*page.links(), *charts.links()]:
+            assert "/r/gone" not in link, link
+
+
 @pytest.mark.parametrize(
     "path",
     ["/events", "/events/charts", "/events/export.csv", "/-/events", "/r/prod/-/events", "/r/prod/-/settings/events"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -52,7 +52,7 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     what: str
     """What it was done to."""
     what_href: str | None
-    """Its page, or the events of what is gone; None where no page can be meant."""
+    """Its page, or the events of what is gone; None where there can be no page."""
     tail: str
     """The rest of the sentence."""
     note: str
@@ -72,7 +72,7 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     registry: str | None
     """Where it happened, where the page shows several registries."""
     registry_href: str | None
-    """The timeline of that registry."""
+    """What that registry told."""
     address: str | None
     """Where the client was, as the registry saw it."""
     time: str
@@ -105,12 +105,18 @@ class DayView(msgspec.Struct, frozen=True):
 class Lines:
     """Makes the lines of one timeline."""
 
-    def __init__(self, urls: Urls, here: Here, *, across: bool, opened: str | None = None) -> None:
-        """`across`: the page shows several registries. `opened`: the id of the line to unfold."""
+    def __init__(
+        self, urls: Urls, here: Here, *, across: bool, opened: str | None = None, removed: Collection[str] = ()
+    ) -> None:
+        """`across`: the page shows several registries. `opened`: the id of the line to unfold.
+
+        `removed`: registries that told something and are not there any more: nothing leads to them.
+        """
         self._urls = urls
         self._here = here
         self._across = across
         self._opened = opened
+        self._removed = removed
         self._now = datetime.now(UTC)
 
     def days(self, events: Iterable[Event]) -> tuple[DayView, ...]:
@@ -141,9 +147,9 @@ class Lines:
             place=f"{head.registry or ''}/{head.repository or ''}",
             asked=event_words.only_asked(fold),
             tagged=head.tag is not None,
-            marks=event_words.marks(fold),
+            marks=event_words.marks(fold, removed=head.registry in self._removed),
             registry=registry,
-            registry_href=self._urls.registry(registry, "events") if registry else None,
+            registry_href=self._timeline_of(registry) if registry else None,
             address=head.address,
             time=iso_time(moment),
             time_exact=exact_time(moment),
@@ -154,9 +160,15 @@ class Lines:
             details_left=max(0, len(fold.events) - DETAILS_SHOWN) if is_open else 0,
         )
 
+    def _timeline_of(self, registry: str) -> str:
+        """Of one that is gone, this timeline shows what it told."""
+        if registry in self._removed:
+            return self._here(registry=registry, cursor=None, open=None)
+        return self._urls.registry(registry, "events")
+
     def _page_of(self, event: Event) -> str | None:
         """What a deletion named is gone: there its events are the better page."""
-        if event.registry is None or event.repository is None:
+        if event.registry is None or event.repository is None or event.registry in self._removed:
             return None
         try:
             repository = RepositoryName.parse(event.repository)

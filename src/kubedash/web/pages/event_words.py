@@ -52,6 +52,9 @@ OWN: Final = Mark("KubeDash itself", "plain", "A request that KubeDash made, tol
 UNATTRIBUTED: Final = Mark(
     "no known registry", "warn", "Neither address nor secret nor host of the post names a registry of ours."
 )
+REMOVED: Final = Mark(
+    "registry removed", "plain", "The registry was removed from KubeDash: what it told is kept, its pages are not."
+)
 ONLY_ASKED: Final = Mark("only asked", "plain", "HEAD: the client asked for the digest and pulled nothing.")
 
 
@@ -149,8 +152,8 @@ def requests_note(fold: Fold) -> str:
     return plural(len(fold.events), "request") + (f", {asked} of them HEAD" if asked and not all_asked else "")
 
 
-def marks(fold: Fold) -> tuple[Mark, ...]:
-    """What must be said beside the sentence."""
+def marks(fold: Fold, *, removed: bool = False) -> tuple[Mark, ...]:
+    """What must be said beside the sentence; `removed`: its registry is not there any more."""
     head = fold.head
     said = (
         (head.strange is not None, Mark("strange", "warn", f"Kept as it came: {head.strange}.")),
@@ -158,6 +161,7 @@ def marks(fold: Fold) -> tuple[Mark, ...]:
         (only_asked(fold), ONLY_ASKED),
         (not head.authenticated, UNAUTHENTICATED),
         (head.registry is None, UNATTRIBUTED),
+        (removed, REMOVED),
     )
     return tuple(mark for holds, mark in said if holds)
 

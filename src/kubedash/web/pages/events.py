@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -210,7 +211,8 @@ async def _timeline(request: HtmlRequest, services: Services, actor: Actor, plac
     newest = await follow_events.newest_event(services, actor)
     found = await _filled_page(services, actor, EventQuery(where=where, limit=PAGE_SIZE, cursor=cursor))
     here = here_of(request)
-    lines = Lines(urls_of(request), here, across=place.registry is None, opened=asked.get("open"))
+    removed = await _removed(services, actor, {event.registry for event in found.items})
+    lines = Lines(urls_of(request), here, across=place.registry is None, opened=asked.get("open"), removed=removed)
     follows = cursor is None and not where.until
     view = EventsView(
         place=place,
@@ -244,6 +246,12 @@ async def _filled_page(services: Services, actor: Actor, query: EventQuery) -> P
         more = await events.open_events(services, actor, replace(query, cursor=found.next))
         found = replace(found, items=found.items + more.items, next=more.next)
     return found
+
+
+async def _removed(services: Services, actor: Actor, named: Iterable[str | None]) -> set[str]:
+    """Of these registries those that are not there any more; what they told is kept."""
+    there = {registry.name for registry in await registries.list_registries(services, actor)}
+    return {name for name in named if name is not None} - there
 
 
 async def _told(services: Services, actor: Actor, place: Place) -> str:
@@ -300,6 +308,7 @@ async def _charts(request: HtmlRequest, services: Services, actor: Actor, place:
     filters = replace(filters, range=filters.range or ("" if filters.since or filters.until else DEFAULT_RANGE))
     where = filters.to_query(datetime.now(UTC), place.registry, place.repository)
     stats = await events.event_stats(services, actor, replace(where, quiet=False))
+    removed = await _removed(services, actor, (entry.registry for entry in stats.top_repositories))
     view = ChartsView(
         place=place,
         filters=filters,
@@ -310,7 +319,7 @@ async def _charts(request: HtmlRequest, services: Services, actor: Actor, place:
         series=event_charts.series_chart(stats),
         hours=event_charts.hours_chart(stats.by_hour),
         step=event_charts.step_words(stats),
-        repositories=event_charts.ranking(stats.top_repositories, lambda entry: _events_of(request, entry)),
+        repositories=event_charts.ranking(stats.top_repositories, lambda entry: _events_of(request, entry, removed)),
         actors=event_charts.ranking(
             stats.top_actors, lambda entry: place.timeline + query_string({"actor": entry.name, "range": filters.range})
         ),
@@ -321,10 +330,12 @@ async def _charts(request: HtmlRequest, services: Services, actor: Actor, place:
     return page(request, "events/charts.html", view, section=SECTION)
 
 
-def _events_of(request: HtmlRequest, entry: TopEntry) -> str | None:
-    """The timeline of a repository; None where no address can name it."""
+def _events_of(request: HtmlRequest, entry: TopEntry, removed: Collection[str]) -> str | None:
+    """The timeline of a repository; None where no address can name it, and where its registry is gone."""
+    if entry.registry is None or entry.registry in removed:
+        return None
     try:
         name = RepositoryName.parse(entry.name)
     except InvalidInput:
         return None
-    return urls_of(request).repository(entry.registry, name, "events") if entry.registry else None
+    return urls_of(request).repository(entry.registry, name, "events")
