@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from bench.figures import Figure, quantile, table
 from bench.populate_events import DAYS, EVENTS
+from kubedash.cli.serve import settle_down
 from kubedash.records import Event, EventFilter, EventQuery
 from kubedash.storage import event_stats, events
 from kubedash.storage.database import Database, ReadSession
@@ -88,7 +89,10 @@ async def _cases(session: ReadSession) -> dict[str, Case]:
         found[f"page of {name}, 80 days down"] = _page(_filters(newest)[name], deep)
     found["what came after an event"] = lambda session: events.after(session, newest.id - ROWS, ROWS)
     for name, where in _figures(newest).items():
-        found[f"figures of {name}"] = _stats(where, newest)
+        found[f"figures of {name}"] = _stats(where, newest, event_stats.PastSums())
+    for days in (7, 30, 90):
+        where = EventFilter(since=newest.at - timedelta(days=days))
+        found[f"figures of {days} days, the first time in a minute"] = _stats(where, newest, None)
     return found
 
 
@@ -96,14 +100,15 @@ def _page(where: EventFilter, cursor: str | None = None) -> Case:
     return lambda session: events.page(session, EventQuery(where=where, limit=ROWS, cursor=cursor))
 
 
-def _stats(where: EventFilter, newest: Event) -> Case:
-    past = event_stats.PastSums()
+def _stats(where: EventFilter, newest: Event, past: event_stats.PastSums | None) -> Case:
+    """With `past` as the server has it: sums of what is over are kept for a minute."""
     return lambda session: event_stats.stats(session, where, newest.at, past)
 
 
 async def measure(url: str) -> dict[str, list[float]]:
     """Milliseconds of every case."""
     database = await Database.open(url)
+    settle_down()
     try:
         async with database.read() as session:
             cases = await _cases(session)

@@ -19,7 +19,7 @@ from kubedash.errors import InvalidInput
 from kubedash.oci.decoding import Notes, decode, decode_any, mend
 from kubedash.oci.digest import Digest
 from kubedash.oci.notifications import harbor
-from kubedash.oci.notifications.values import Action, Facts, Format, Kept, Notification, keep, settle
+from kubedash.oci.notifications.values import Action, Facts, Format, Notification, settle
 
 _ZOT: Final = "zotregistry."
 _HARBOR: Final = "harbor."
@@ -69,7 +69,7 @@ def read(raw: bytes) -> tuple[Notification, ...]:
     event = decode(raw, _Event, notes)
     if event.data is None and event.data_base64 is not None:
         event.data = _unpacked(event.data_base64, notes)
-    return _read(keep(raw), event, notes)
+    return _read(raw, event, notes)
 
 
 def read_binary(headers: Mapping[str, str], body: bytes) -> tuple[Notification, ...]:
@@ -86,7 +86,7 @@ def read_binary(headers: Mapping[str, str], body: bytes) -> tuple[Notification, 
     known = {name: text for name in ("id", "source", "type", "time", "operator") if (text := attributes.get(name))}
     data, kept = _data_of(body, notes)
     raw = msgspec.json.encode(attributes | {"data": kept})
-    return _read(keep(raw), _Event(**known, data=data), notes)
+    return _read(raw, _Event(**known, data=data), notes)
 
 
 def _data_of(body: bytes, notes: Notes) -> tuple[Any, msgspec.Raw | str | None]:
@@ -100,23 +100,23 @@ def _data_of(body: bytes, notes: Notes) -> tuple[Any, msgspec.Raw | str | None]:
         return None, body.decode("utf-8", "replace")
 
 
-def _read(kept: Kept, event: _Event, notes: Notes) -> tuple[Notification, ...]:
+def _read(raw: bytes, event: _Event, notes: Notes) -> tuple[Notification, ...]:
     facts = Facts(
         format=Format.CLOUD_EVENTS, event_id=event.id, actor=event.operator, time=event.time, instance=event.source
     )
     data = event.data if isinstance(event.data, dict) else {}
     kind = event.type or ""
     if not kind.startswith(_HARBOR):
-        return (_zot(kept, facts, kind, data, notes),)
+        return (_zot(raw, facts, kind, data, notes),)
     facts.action = harbor.action_of(kind)
     if isinstance(data.get("event_data"), dict):
         # Some proxies wrap Harbor's own form.
         facts.actor = facts.actor or _text_of(data.get("operator"))
         data = data["event_data"]
-    return tuple(harbor.per_resource(kept, facts, mend(data, harbor.Data, notes), notes))
+    return tuple(harbor.per_resource(raw, facts, mend(data, harbor.Data, notes), notes))
 
 
-def _zot(kept: Kept, facts: Facts, kind: str, data: dict[str, Any], notes: Notes) -> Notification:
+def _zot(raw: bytes, facts: Facts, kind: str, data: dict[str, Any], notes: Notes) -> Notification:
     found = mend(data, _ZotData, notes)
     request = found.request or _Request()
     facts.action = _ZOT_ACTIONS.get(kind) or kind.rpartition(".")[2] or None
@@ -135,7 +135,7 @@ def _zot(kept: Kept, facts: Facts, kind: str, data: dict[str, Any], notes: Notes
     facts.host = request.host
     facts.method = request.method
     facts.user_agent = request.useragent
-    return settle(kept, facts, notes)
+    return settle(raw, facts, notes)
 
 
 def _unpacked(text: str, notes: Notes) -> Any:

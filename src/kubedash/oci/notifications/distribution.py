@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from kubedash.oci.decoding import Notes, decode
-from kubedash.oci.notifications.values import Action, Facts, Format, Notification, keep, settle
+from kubedash.oci.notifications.values import Action, Facts, Format, Notification, settle
 
 
 class _Target(msgspec.Struct, gc=False, rename="camel"):
@@ -82,7 +82,7 @@ def read(raw: bytes) -> tuple[Notification, ...]:
         instance=(event.source or _NO_SOURCE).instance,
         from_repository=target.from_repository,
     )
-    return (settle(keep(raw), facts, notes),)
+    return (settle(raw, facts, notes),)
 
 
 def _size(target: _Target, action: str | None) -> int | None:

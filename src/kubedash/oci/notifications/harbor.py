@@ -14,7 +14,7 @@ import msgspec
 
 from kubedash.oci.decoding import Notes, decode
 from kubedash.oci.digest import Digest
-from kubedash.oci.notifications.values import MAX_EVENTS, Action, Facts, Format, Kept, Notification, keep, settle
+from kubedash.oci.notifications.values import MAX_EVENTS, Action, Facts, Format, Notification, content_id, settle
 
 _ACTIONS: Final = {
     "PUSH_ARTIFACT": Action.PUSH,
@@ -70,7 +70,7 @@ def read(raw: bytes) -> tuple[Notification, ...]:
     facts = Facts(
         format=Format.HARBOR, action=action_of(event.type), actor=event.operator, time=_time(event.occur_at, notes)
     )
-    return tuple(per_resource(keep(raw), facts, event.event_data or Data(), notes))
+    return tuple(per_resource(raw, facts, event.event_data or Data(), notes))
 
 
 def action_of(kind: str | None) -> str | None:
@@ -78,8 +78,10 @@ def action_of(kind: str | None) -> str | None:
     return _ACTIONS.get(kind, kind) if kind else None
 
 
-def per_resource(kept: Kept, facts: Facts, data: Data, notes: Notes) -> Iterator[Notification]:
+def per_resource(raw: bytes, facts: Facts, data: Data, notes: Notes) -> Iterator[Notification]:
     """A notification for each resource of the event, or one where it names none."""
+    # Once, and not for each of a thousand resources.
+    facts.event_id = facts.event_id or content_id(raw)
     facts.repository = (data.repository or _Repository()).full_name
     if not facts.repository and not any(word in (facts.action or "").lower() for word in _NOT_OF_A_REPOSITORY):
         notes.add("there is no repository")
@@ -91,7 +93,7 @@ def per_resource(kept: Kept, facts: Facts, data: Data, notes: Notes) -> Iterator
         facts.digest = resource.digest or (resource.tag if by_digest else None)
         facts.tag = None if by_digest else resource.tag
         facts.host = _host(resource.resource_url)
-        yield settle(kept, facts, notes.copy(), part)
+        yield settle(raw, facts, notes.copy(), part)
 
 
 def _host(url: str | None) -> str | None:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import ipaddress
 import re
+import socket
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -31,6 +32,7 @@ _MAX_NAME: Final = 512
 _MAX_USER_AGENT: Final = 2_048
 _MAX_STRANGE: Final = 500
 _OUTSIDE_ACTIONS: Final = re.compile(r"[^a-z0-9_.-]+")
+_PORT_DIGITS: Final = 5
 _WITH_PORT: Final = re.compile(r"(?:\[(?P<six>[^\]]{1,100})\]|(?P<four>[^:\[\]]{1,100})):\d{1,5}")
 
 
@@ -88,16 +90,15 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Changes when the registry restarts (distribution), or names the sender (CloudEvents)."""
     from_repository: str | None
     """Where a mounted blob came from."""
-    content_hash: str
-    """sha256 of the event as it came, in hex."""
-    raw: str
-    """The event's JSON without white space, cut after `MAX_RAW` characters.
-
-    Empty where an event tells of several things and this is not the first of them.
-    """
     format: Format
     strange: str | None
     """Why the event could not be read whole; None: it could."""
+    raw: str
+    """Of a strange one, its JSON without white space, cut after `MAX_RAW` characters.
+
+    Empty where nothing is strange, or an event tells of several things and this is not
+    the first of them.
+    """
 
     @property
     def own(self) -> bool:
@@ -134,29 +135,14 @@ class Facts(msgspec.Struct, kw_only=True, gc=False):
     from_repository: str | None = None
 
 
-class Kept(msgspec.Struct, frozen=True, gc=False):
-    """An event as it came."""
-
-    content_hash: str
-    text: str
-
-
-def keep(raw: bytes) -> Kept:
-    """The event for the store: its hash, and its JSON on one line where it can be read as such."""
-    content_hash = hashlib.sha256(raw).hexdigest()
-    with contextlib.suppress(ValueError, RecursionError):
-        raw = msgspec.json.format(raw, indent=-1)
-    return Kept(content_hash, storable(raw[: 4 * MAX_RAW].decode("utf-8", "replace"), MAX_RAW))
-
-
-def settle(kept: Kept, facts: Facts, notes: Notes, part: int = 0) -> Notification:
-    """The facts as a notification; whatever is odd about them is noted in `strange`.
+def settle(raw: bytes, facts: Facts, notes: Notes, part: int = 0) -> Notification:
+    """The facts of the event `raw` as a notification; whatever is odd about them is noted in `strange`.
 
     `part` counts the things of which one event tells.
     """
     address, claimed = split_address(facts.address)
-    return Notification(
-        event_id=_identity(facts.event_id, kept.content_hash, part, notes),
+    found = Notification(
+        event_id=_identity(facts.event_id, raw, part, notes),
         action=_action(facts.action, notes),
         repository=_named(facts.repository, RepositoryName, "repository", notes),
         tag=_named(facts.tag, Tag, "tag", notes),
@@ -172,17 +158,29 @@ def settle(kept: Kept, facts: Facts, notes: Notes, part: int = 0) -> Notificatio
         host=_text(facts.host, _MAX_NAME),
         instance=_text(facts.instance, _MAX_ID),
         from_repository=_named(facts.from_repository, RepositoryName, "from-repository", notes),
-        content_hash=kept.content_hash,
-        raw="" if part else kept.text,
         format=facts.format,
-        strange=_text(notes.text(), _MAX_STRANGE),
+        strange=None,
+        raw="",
     )
+    why = notes.text()
+    return _strange(found, why, "" if part else _kept(raw)) if why else found
 
 
 def unreadable(raw: bytes, why: str) -> Notification:
     """An event that says nothing we understand: kept as it came."""
-    found = settle(keep(raw), Facts(format=Format.UNKNOWN, action=Action.UNKNOWN), Notes())
-    return replace(found, strange=_text(why, _MAX_STRANGE))
+    found = settle(raw, Facts(format=Format.UNKNOWN, action=Action.UNKNOWN), Notes())
+    return _strange(found, why, found.raw or _kept(raw))
+
+
+def _strange(found: Notification, why: str, kept: str) -> Notification:
+    return replace(found, strange=_text(why, _MAX_STRANGE), raw=kept)
+
+
+def _kept(raw: bytes) -> str:
+    """The event for the store: its JSON on one line where it can be read as such."""
+    with contextlib.suppress(ValueError, RecursionError):
+        raw = msgspec.json.format(raw, indent=-1)
+    return storable(raw[: 4 * MAX_RAW].decode("utf-8", "replace"), MAX_RAW)
 
 
 def split_address(text: str | None) -> tuple[str | None, bool]:
@@ -193,10 +191,21 @@ def split_address(text: str | None) -> tuple[str | None, bool]:
     """
     if not text:
         return None, False
+    host, _, port = text.rpartition(":")
+    if len(port) <= _PORT_DIGITS and port.isdecimal() and (number := _number(host)):
+        return number, False
     match = _WITH_PORT.fullmatch(text)
     if match is not None:
         return _normal(match["six"] or match["four"]), False
     return _normal(text.strip("[]")), True
+
+
+def _number(text: str) -> str | None:
+    """An address of IPv4 that is written as one must be. Nearly every event has one, so this is the short way."""
+    try:
+        return socket.inet_ntoa(socket.inet_pton(socket.AF_INET, text))
+    except (OSError, ValueError):
+        return None
 
 
 @lru_cache(maxsize=4096)
@@ -213,9 +222,14 @@ def _text(text: str | None, limit: int) -> str | None:
     return storable(text, limit) if text else None
 
 
-def _identity(text: str | None, content_hash: str, part: int, notes: Notes) -> str:
+def content_id(raw: bytes) -> str:
+    """The id of an event that brings none: the same content is the same event."""
+    return f"content:{hashlib.sha256(raw).hexdigest()}"
+
+
+def _identity(text: str | None, raw: bytes, part: int, notes: Notes) -> str:
     if not text:
-        identity = f"content:{content_hash}"
+        identity = content_id(raw)
     elif len(text) > _MAX_ID - 10 or "\x00" in text:
         # Cut ids could be mistaken for each other, hashes cannot.
         notes.add("the id is too long or holds NUL")
