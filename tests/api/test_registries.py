@@ -146,7 +146,13 @@ def test_broken_json_is_refused(house: House, content: bytes) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", None])
 def test_the_methods_of_an_address_can_be_asked_for(house: House, role: str | None) -> None:
-    assert "GET" in house.ask("OPTIONS", "/registries", role=role, status=204).headers["allow"]
+    for path, methods in (
+        ("/registries", "GET, HEAD, OPTIONS, POST"),
+        ("/registries/main", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/registries/main/tags", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("/bulk-deletions/1", "GET, HEAD, OPTIONS"),
+    ):
+        assert house.ask("OPTIONS", path, role=role, status=204).headers["allow"] == methods
 
 
 def test_a_sync_answers_its_job(house: House) -> None:

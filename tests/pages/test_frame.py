@@ -66,7 +66,23 @@ def test_an_address_that_is_none_says_so_to_people_and_programs(admin: Site, nob
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     wrong_verb = nobody.client.put("/healthz")
-    assert (wrong_verb.status_code, wrong_verb.headers["allow"]) == (405, "GET, OPTIONS")
+    assert (wrong_verb.status_code, wrong_verb.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/", "GET, HEAD, OPTIONS"),
+        ("/sign-in", "GET, HEAD, OPTIONS, POST"),
+        ("/r/prod/shop/api:1.0/-/deletion", "GET, HEAD, OPTIONS, POST"),
+        ("/sign-out", "OPTIONS, POST"),
+    ],
+)
+def test_an_address_names_every_method_that_it_takes(admin: Site, path: str, methods: str) -> None:
+    assert admin.client.options(path).headers["allow"] == methods
+    refused = admin.client.patch(path, headers={"X-CSRF-Token": admin.get_page("/").csrf})
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == methods
 
 
 def test_a_bug_of_ours_shows_its_request_and_nothing_else(admin: Site, monkeypatch: pytest.MonkeyPatch) -> None:

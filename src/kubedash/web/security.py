@@ -20,6 +20,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from kubedash.errors import InvalidInput
 from kubedash.settings import Settings
 from kubedash.web import metrics
+from kubedash.web.methods import with_all_methods
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
@@ -36,6 +37,7 @@ _HEADERS: Final = (  # Where an answer does not say otherwise itself.
 )
 _TRANSPORT_SECURITY: Final = (b"strict-transport-security", b"max-age=31536000")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+METHOD_REFUSED: Final = 405
 _QUIET: Final = ("/healthz", "/readyz", "/metrics")
 _UNSAID: Final = "/plugins/registry/events"
 """Thousands of posts a second that went well are counted, and not logged at all."""
@@ -72,6 +74,8 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if method == HttpMethod.OPTIONS or status == METHOD_REFUSED:
+                    message["headers"] = with_all_methods(scope, message.get("headers", ()))
                 message["headers"] = [*self._completed(message.get("headers", ()), state["request_id"])]
             elif method == HttpMethod.HEAD and message["type"] == "http.response.body":
                 message["body"] = b""
