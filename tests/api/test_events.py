@@ -90,8 +90,11 @@ def test_a_secret_is_made_used_and_removed(house: House) -> None:
     shown = house.ask("GET", "/registries/main/webhook", status=200)
     assert shown.json()["has_secret"]
     assert made["secret"] not in shown.text
+    assert "Authorization: [Bearer SECRET]" in shown.json()["block"]
+    assert "POST /api/v1/registries/main/webhook/secret" in shown.json()["block"]
     audit = house.ask("GET", "/audit?limit=5", status=200)
     assert audit.json()["items"][0]["action"] == "registry.event_secret"
     assert made["secret"] not in audit.text
     house.ask("DELETE", "/registries/main/webhook/secret", status=204)
+    assert "Authorization" not in house.ask("GET", "/registries/main/webhook", status=200).json()["block"]
     assert _post(house, told(91)) == 200

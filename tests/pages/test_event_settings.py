@@ -38,6 +38,7 @@ def test_with_a_token_for_all_nothing_is_said_to_come_in_without(tmp_path: Path)
 
         assert _post(site, 1).status_code == 401
         assert "posts without it are refused" in page.text
+        assert "Authorization: [Bearer SECRET]" in page.text
         assert "It works as it stands" not in page.text
         assert "anybody" not in page.text
 
@@ -54,7 +55,10 @@ def test_a_secret_is_made_shown_once_exchanged_and_removed(admin: Site) -> None:
     found = SECRET.search(made.html)
     assert found is not None
     assert "cannot be shown again" in made.text
-    assert found[1] not in admin.get_page(PAGE).html
+    later = admin.get_page(PAGE)
+    assert found[1] not in later.html
+    assert "Authorization: [Bearer SECRET]" in later.text
+    assert "The secret was shown once, when it was made" in later.text
     assert _post(admin, 2).status_code == 401
     assert _post(admin, 2, found[1]).status_code == 200
     assert "with the secret" in admin.get_page(PAGE).text

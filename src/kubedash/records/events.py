@@ -73,7 +73,8 @@ class Webhook(Record, frozen=True, kw_only=True):
     last_authenticated: bool | None
     """Whether the newest event came with the secret."""
     block: str
-    """The registry's `notifications:` block, without the secret."""
+    """The registry's `notifications:` block. Where a secret is needed its line is there to be filled in: it is not
+    shown again, and a comment says how to make a new one."""
 
 
 class CreatedEventSecret(Record, frozen=True, kw_only=True):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
+import msgspec
+
 from kubedash.policy import access
 from kubedash.policy.access import Actor, Permission
 from kubedash.policy.event_senders import secret_digest
-from kubedash.policy.notification_block import notification_block, webhook_url
+from kubedash.policy.notification_block import block_to_complete, notification_block, webhook_url
 from kubedash.records import CreatedEventSecret, Webhook
 from kubedash.storage import audit, event_secrets, events
 from kubedash.workflows.lookup import registry_named
@@ -26,7 +28,7 @@ async def show_webhook(services: Services, actor: Actor, registry: str) -> Webho
         created = await event_secrets.created_at(session, found.id)
         last = await events.last_received(session, found.name)
     url = _url(services, found.name)
-    return Webhook(
+    hook = Webhook(
         registry=found.name,
         url=url,
         has_secret=created is not None,
@@ -34,8 +36,9 @@ async def show_webhook(services: Services, actor: Actor, registry: str) -> Webho
         token_required=bool(services.settings.events_token),
         last_received=last.received_at if last else None,
         last_authenticated=last.authenticated if last else None,
-        block=notification_block(url, None),
+        block="",
     )
+    return msgspec.structs.replace(hook, block=block_to_complete(url, hook))
 
 
 async def make_secret(services: Services, actor: Actor, registry: str) -> CreatedEventSecret:

@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from kubedash.policy.access import Actor
-from kubedash.policy.notification_block import notification_block
+from kubedash.policy.notification_block import block_to_complete, notification_block
 from kubedash.records import Webhook
 from kubedash.web.given import GivenActor, GivenServices
 from kubedash.web.pages.event_address import webhook_address
@@ -61,5 +61,6 @@ async def _page(
 ) -> Response[str]:
     webhook = await event_secrets.show_webhook(services, actor, registry)
     url = webhook_address(request, webhook.registry)
-    view = WebhookView(webhook=webhook, block=notification_block(url, secret), url=url, made=secret is not None)
+    block = block_to_complete(url, webhook) if secret is None else notification_block(url, secret)
+    view = WebhookView(webhook=webhook, block=block, url=url, made=secret is not None)
     return page(request, "registries/webhook.html", view, section="registries")

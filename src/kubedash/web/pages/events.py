@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from kubedash.errors import InvalidInput
 from kubedash.oci.reference import Reference, RepositoryName
 from kubedash.policy.access import Actor, Permission, allows
-from kubedash.policy.notification_block import notification_block
+from kubedash.policy.notification_block import block_to_complete, notification_block
 from kubedash.records import Event, EventFilter, EventQuery, EventStats, Page, TopEntry
 from kubedash.web.addresses import query_string
 from kubedash.web.given import GivenActor, GivenServices
@@ -26,7 +26,7 @@ from kubedash.web.pages.event_lines import DayView, Lines
 from kubedash.web.pages.event_words import ACTIONS
 from kubedash.web.pages.image_views import Header, header_of
 from kubedash.web.rendering import HtmlRequest, here_of, page, urls_of
-from kubedash.workflows import events, follow_events, inspect, registries
+from kubedash.workflows import event_secrets, events, follow_events, inspect, registries
 from kubedash.workflows.services import Services
 
 SECTION: Final = "events"
@@ -87,7 +87,7 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
     unauthenticated: int
     """How many events of this page came without a secret."""
     block: str
-    """What a registry's configuration needs to send events here."""
+    """What a registry's configuration needs to send events here; shown where there are none."""
     settings: str
     """Where a registry's secret is made; empty for those who may not."""
 
@@ -230,7 +230,7 @@ async def _timeline(request: HtmlRequest, services: Services, actor: Actor, plac
         stream=_stream_address(request, where, newest) if follows else "",
         exports=_exports(request, where),
         unauthenticated=sum(not event.authenticated for event in found.items),
-        block=notification_block(webhook_address(request, place.registry), None),
+        block="" if found.items else await _block(request, services, actor, place),
         settings=_settings_address(request, actor, place),
     )
     template = "images/events.html" if place.header else "events/page.html"
@@ -246,6 +246,14 @@ async def _filled_page(services: Services, actor: Actor, query: EventQuery) -> P
         more = await events.open_events(services, actor, replace(query, cursor=found.next))
         found = replace(found, items=found.items + more.items, next=more.next)
     return found
+
+
+async def _block(request: HtmlRequest, services: Services, actor: Actor, place: Place) -> str:
+    """What a registry's configuration needs; whether it has a secret is for those who may make one."""
+    address = webhook_address(request, place.registry)
+    if place.registry is None or not allows(actor, Permission.REGISTRIES_MANAGE):
+        return notification_block(address, None)
+    return block_to_complete(address, await event_secrets.show_webhook(services, actor, place.registry))
 
 
 async def _removed(services: Services, actor: Actor, named: Iterable[str | None]) -> set[str]:
