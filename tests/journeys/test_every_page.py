@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from demo.charts import NAME as CHART
 from demo.server import ServerProcess
@@ -84,6 +84,8 @@ MISSING: Final = {
 }
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 Visit = Callable[..., Visitor]
+_HINTS: Final = "row => ['::before', '::after'].map(edge => getComputedStyle(row, edge).opacity)"
+"""How visible the marks at both ends of the tabs are."""
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,31 @@ def test_a_page_can_be_read_without_scripts(plain_reader: Visitor, name: str) ->
     assert plain_reader.page.locator("h1").inner_text().strip()
     # What scripts would fill in later must not be needed for reading.
     assert len(plain_reader.page.locator("main").inner_text()) > 40
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_tabs_are_one_line_on_a_phone_and_say_that_there_are_more(visit: Visit, scripts: bool) -> None:
+    visitor = visit(java_script_enabled=scripts, viewport={"width": 390, "height": 844})
+    page = visitor.page
+    visitor.go(CHECKOUT)
+    row = page.get_by_role("navigation", name="Views")
+    box = row.bounding_box()
+    assert box is not None
+    assert box["height"] < 44, "the tabs wrap"
+    # What says so is there at the end that has more, and only there.
+    assert row.evaluate(_HINTS) == ["0", "1"]
+    for tab in row.get_by_role("link").all():
+        page.keyboard.press("Tab") if tab.evaluate("tab => tab.previousElementSibling !== null") else tab.focus()
+        expect(tab).to_be_focused()
+        expect(tab).to_be_in_viewport(ratio=0.95 if scripts else 0.1)
+    assert row.evaluate(_HINTS) == ["1", "0"]
+    visitor.go(f"{CHECKOUT}/-/history")
+    expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.95)
+    if scripts:
+        assert visitor.axe() == []
+    page.set_viewport_size({"width": 1280, "height": 800})
+    visitor.go(CHECKOUT)
+    assert row.evaluate(_HINTS) == ["0", "0"]
 
 
 @pytest.mark.parametrize("name", MISSING)

@@ -9,5 +9,6 @@ import "./menu.js";
 import "./palette.js";
 import "./pull.js";
 import "./select.js";
+import "./tabs.js";
 import "./theme.js";
 import "./time.js";
