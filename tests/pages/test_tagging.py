@@ -57,6 +57,13 @@ def test_a_new_tag_leads_to_the_same_bytes(site: Site, url: str) -> None:
     assert digest_at(url, "tagging/new", "stable") == first.digest
 
 
+def test_a_new_tag_that_will_be_protected_says_that_there_is_no_way_back(site: Site, url: str) -> None:
+    two(url, "tagging/kept")
+    page = site.get_page("/r/guarded/tagging/kept:1.0/-/tagging?tag=v9")
+    assert "the pattern v* protects it, and it can be neither moved nor deleted" in page.text
+    assert "Delete the tag again" not in page.text
+
+
 def test_a_move_shows_both_digests_and_wants_the_name(site: Site, url: str) -> None:
     first, second = two(url, "tagging/move")
     place = "/r/sample/tagging/move:2.0"

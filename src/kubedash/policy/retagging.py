@@ -7,7 +7,7 @@ from typing import Final
 
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import RepositoryName, Tag
-from kubedash.policy.protection import PROTECTION_REMEDY, protection_refusal
+from kubedash.policy.protection import PROTECTION_REMEDY, protecting_pattern, protection_refusal
 from kubedash.records import ApiCall, Record, RetagPlan
 
 ABSENT: Final = "absent"
@@ -99,7 +99,15 @@ def _calls(facts: RetagFacts) -> tuple[ApiCall, ...]:
     )
 
 
-def _undo(facts: RetagFacts, moves: bool) -> str:
+def _undo(facts: RetagFacts, moves: bool) -> str | None:
     if moves:
         return f"The tag's history keeps {facts.old_digest}: it can be rolled back while the registry has its layers."
-    return "Delete the tag again."
+    if facts.old_digest is not None:
+        return None
+    pattern = protecting_pattern(facts.tag, facts.protected_tags)
+    if pattern is not None:
+        under = f"the pattern {pattern} protects it" if pattern != facts.tag else "it is protected by its name"
+        return (
+            f"None as it is now: once it is there {under}, and it can be neither moved nor deleted. {PROTECTION_REMEDY}"
+        )
+    return "Delete the tag again, where this server and the registry allow it."

@@ -45,9 +45,19 @@ def test_a_move_names_both_digests_and_the_way_back() -> None:
     assert OLD.short in found.warnings[0]
 
 
+def test_the_way_back_from_a_new_tag_is_none_that_protection_refuses() -> None:
+    assert "Delete the tag again" in (plan().undo or "")
+    assert "Delete the tag again" in (plan(protected_tags=("v*",)).undo or "")
+    for pattern, words in (("l*", "the pattern l* protects it"), ("latest", "protected by its name")):
+        undo = plan(protected_tags=("v*", pattern)).undo or ""
+        assert words in undo
+        assert "neither moved nor deleted" in undo
+        assert "An administrator can change the protected tags" in undo
+
+
 def test_what_points_there_already_is_no_move() -> None:
     found = plan(old_digest=NEW, protected_tags=("latest",))
-    assert (found.moves, found.nothing_to_do, found.refused) == (False, True, None)
+    assert (found.moves, found.nothing_to_do, found.refused, found.undo) == (False, True, None, None)
 
 
 def test_refusals_say_why() -> None:
