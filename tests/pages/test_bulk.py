@@ -39,6 +39,22 @@ def url(open_registry: RegistryProcess) -> str:
     return open_registry.url
 
 
+def test_the_filter_and_the_rules_mean_the_same_tags(site: Site, url: str) -> None:
+    for number, name in enumerate(("rc-1", "RC-1", "Rc-2", "x-rc-1")):
+        push.push_image(url, "bulk/case", name, labels={"n": str(number)})
+    site.call(crawl, "bulk/case")
+    place = "/r/sample/bulk/case"
+    assert "upper and lower case are different" in site.get_page(f"{place}/-/deletion").text
+    for asked in ("rc", "RC", "rc-*", "?c-?"):
+        listing = site.get_page(f"{place}?q={asked}")
+        listed = sorted(field.get("value") or "" for field in listing.all("input", name="tag"))
+        (rules,) = {link for link in listing.links() if "/-/deletion?patterns=" in link}
+        plan = site.get_page(rules)
+        assert sorted(plan.text_of(cell) for cell in plan.all("th", scope="row")) == listed, asked
+    assert "Upper and lower case are different here" in site.get_page(f"{place}?q=RC-9").text
+    assert "Upper and lower case" not in site.get_page(f"{place}?q=9.*").text
+
+
 def several(url: str, repository: str) -> None:
     """`n-1` to `n-4`, the last two of one image; `stable` shares the first one's."""
     for number in (1, 2, 3):

@@ -133,15 +133,20 @@ def test_versions_sort_as_people_read_them(database: DatabaseAt) -> None:
         ("1.25.*", ["1.25.1", "1.25.10"]),
         ("*10", ["1.25.10"]),
         ("1.25.?", ["1.25.1"]),
-        ("MAIN", ["main_x"]),
+        ("MAIN", []),
+        ("MAIN*", []),
+        ("rc", ["rc1"]),
+        ("RC", ["RC1"]),
+        ("RC?", ["RC1"]),
+        ("[r]c1", []),
         ("main-", []),
         ("n_x", ["main_x"]),
         ("n%x", []),
-        ("*", ["1.2", "1.25.1", "1.25.10", "main_x", "quo"]),
+        ("*", ["1.2", "1.25.1", "1.25.10", "RC1", "main_x", "quo", "rc1"]),
         ('"', []),
         ("quo OR main", []),
         ("!", []),
-        ("\x00", ["1.2", "1.25.1", "1.25.10", "main_x", "quo"]),
+        ("\x00", ["1.2", "1.25.1", "1.25.10", "RC1", "main_x", "quo", "rc1"]),
         ("x" * 500, []),
         ("\udc80main", ["main_x"]),
     ],
@@ -150,7 +155,7 @@ def test_filter_takes_parts_and_patterns_and_nothing_else(database: DatabaseAt, 
     async def body(store: Database) -> None:
         async with store.write() as session:
             _, place = await add_repository(session)
-            names = ("1.25.1", "1.25.10", "1.2", "main_x", "quo")
+            names = ("1.25.1", "1.25.10", "1.2", "main_x", "quo", "rc1", "RC1")
             await tags.observe(session, place, [(Tag(name), digest(1)) for name in names], NOW, "crawl")
             page = await tags.page(session, place, TagQuery(q=q, sort="name"))
             assert [row.name for row in page.items] == expected

@@ -77,6 +77,16 @@ def matches(dialect: str, name: ColumnElement[str], pattern: str) -> ColumnEleme
     return or_(*(name.like(spelling, escape=_ESCAPE) for spelling in _spellings(pattern)))
 
 
+def matches_exactly(dialect: str, name: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """As `glob_pattern` reads `text`, upper and lower case being different: what the rules of a deletion mean by it."""
+    if dialect != "sqlite":
+        return name.like(glob_pattern(text), escape=_ESCAPE)
+    # SQLite's LIKE minds no case, and its GLOB has signs of its own.
+    whole = text if "*" in text or "?" in text else f"*{text}*"
+    found: ColumnElement[bool] = name.op("GLOB", is_comparison=True)(whole.replace("[", "[[]"))
+    return found
+
+
 def _spellings(pattern: str) -> list[str]:
     each = [sorted({letter.lower(), letter.upper()}) if letter.isascii() else [letter] for letter in pattern]
     return ["".join(letters) for letters in product(*each)]

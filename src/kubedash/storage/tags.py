@@ -19,7 +19,7 @@ from kubedash.storage import pulls, tag_details, tag_history
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.storage.narrowing import few_tag_names
 from kubedash.storage.paging import Cut, Keyset, Ordering, Shape
-from kubedash.storage.statements import chunks, clean, glob_pattern, insert_new, matches, upsert
+from kubedash.storage.statements import chunks, clean, insert_new, matches_exactly, upsert
 from kubedash.storage.tables import manifest, repository, tag, tag_name
 from kubedash.storage.tag_details import TagDetails
 from kubedash.storage.values import NO_NUMBER, NO_TIME, from_micros, from_sortable_number, moment_of, to_micros
@@ -208,7 +208,7 @@ async def page(session: ReadSession, repository_id: int, query: TagQuery) -> Pag
         if not words:
             return _whole_list(keyset.shape, query.folded)
         source = tag if few is None else _only(few)
-        wanted = matches(session.dialect, source.c.name, glob_pattern(words))
+        wanted = matches_exactly(session.dialect, source.c.name, words)
         return _page_statement(keyset.shape, _listed(source).where(wanted), source, query.folded)
 
     rows = await session.rows(statement(), {"repository_id": repository_id} | keyset.values)

@@ -52,6 +52,13 @@ def test_names_and_patterns_choose_either_way() -> None:
     assert names(choose(tags, tags=(Tag("gone"),))) == []
 
 
+def test_patterns_are_of_whole_names_in_their_very_case() -> None:
+    tags = [tag("rc-1"), tag("RC-1"), tag("Rc-1"), tag("x-rc-1")]
+    assert names(choose(tags, patterns=("rc-*",))) == ["rc-1"]
+    assert names(choose(tags, patterns=("?C-1",))) == ["RC-1"]
+    assert names(choose(tags, patterns=("rc",))) == []
+
+
 def test_rules_must_all_hold() -> None:
     tags = [tag("pr-1", days=40), tag("pr-2", days=10), tag("v1", days=40)]
     assert names(choose(tags, patterns=("pr-*",), older_than_days=30)) == ["pr-1"]
