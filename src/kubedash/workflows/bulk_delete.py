@@ -256,10 +256,15 @@ def _warnings(planned: Sequence[BulkTag], chosen: Chosen, tags_now: int, *, atta
     if attached:
         found.append("Signatures, SBOMs and other attachments stay behind, unless they are taken along.")
     if chosen.unknown_age:
-        found.append(f"{chosen.unknown_age} tags were left out: it is not known when they were made.")
+        found.append(_left_out(chosen.unknown_age, "when", "made"))
     if chosen.unknown_pulls:
-        found.append(f"{chosen.unknown_pulls} tags were left out: it is not known whether they were pulled.")
+        found.append(_left_out(chosen.unknown_pulls, "whether", "pulled"))
     return tuple(found)
+
+
+def _left_out(number: int, word: str, done: str) -> str:
+    tags_were, they_were = ("1 tag was", "it was") if number == 1 else (f"{number} tags were", "they were")
+    return f"{tags_were} left out: it is not known {word} {they_were} {done}."
 
 
 def _going(planned: Sequence[BulkTag]) -> list[BulkTag]:
