@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from demo.registry_process import RegistryProcess
 from tests.support.pages import Site, open_site
 
 
@@ -27,3 +28,17 @@ def admin(nobody: Site) -> Site:
     """A browser in which the administrator has signed in."""
     nobody.sign_in()
     return nobody
+
+
+@pytest.fixture
+def site(opened: Site) -> Site:
+    """The site that a file opens for itself, as `opened`, in which the administrator has signed in."""
+    opened.client.cookies.clear()
+    opened.sign_in()
+    return opened
+
+
+@pytest.fixture
+def url(open_registry: RegistryProcess) -> str:
+    """The registry that everybody may change."""
+    return open_registry.url

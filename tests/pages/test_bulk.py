@@ -27,18 +27,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory, open_registry: RegistryProc
         yield site
 
 
-@pytest.fixture
-def site(opened: Site) -> Site:
-    opened.client.cookies.clear()
-    opened.sign_in()
-    return opened
-
-
-@pytest.fixture
-def url(open_registry: RegistryProcess) -> str:
-    return open_registry.url
-
-
 def test_the_filter_and_the_rules_mean_the_same_tags(site: Site, url: str) -> None:
     for number, name in enumerate(("rc-1", "RC-1", "Rc-2", "x-rc-1")):
         push.push_image(url, "bulk/case", name, labels={"n": str(number)})

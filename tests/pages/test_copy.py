@@ -26,18 +26,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory, open_registry: RegistryProc
         yield site
 
 
-@pytest.fixture
-def site(opened: Site) -> Site:
-    opened.client.cookies.clear()
-    opened.sign_in()
-    return opened
-
-
-@pytest.fixture
-def url(open_registry: RegistryProcess) -> str:
-    return open_registry.url
-
-
 def asked(place: str, repository: str, tag: str, registry: str = "other", attachments: str = "yes") -> str:
     return f"{place}?registry={registry}&repository={repository}&tag={tag}&attachments={attachments}"
 

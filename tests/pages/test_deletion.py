@@ -20,18 +20,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory, open_registry: RegistryProc
         yield site
 
 
-@pytest.fixture
-def site(opened: Site) -> Site:
-    opened.client.cookies.clear()
-    opened.sign_in()
-    return opened
-
-
-@pytest.fixture
-def url(open_registry: RegistryProcess) -> str:
-    return open_registry.url
-
-
 def shared(url: str, repository: str) -> push.Sample:
     """One image under two tags."""
     image = push.push_image(url, repository, "1.0", labels={"of": repository})

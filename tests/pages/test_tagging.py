@@ -21,18 +21,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory, open_registry: RegistryProc
         yield site
 
 
-@pytest.fixture
-def site(opened: Site) -> Site:
-    opened.client.cookies.clear()
-    opened.sign_in()
-    return opened
-
-
-@pytest.fixture
-def url(open_registry: RegistryProcess) -> str:
-    return open_registry.url
-
-
 def two(url: str, repository: str) -> tuple[push.Sample, push.Sample]:
     """`1.0` and `latest` on the first image, `2.0` on the second."""
     first = push.push_image(url, repository, "1.0", labels={"of": repository})
