@@ -17,7 +17,7 @@ from typing import Final
 
 from bench.figures import Figure, table, write
 
-PARTS: Final = ("pages", "crawl", "store", "events", "timeline")
+PARTS: Final = ("pages", "crawl", "store", "events", "flood", "timeline")
 
 
 def main() -> int:

@@ -95,6 +95,7 @@ async def open_services(
 async def close_services(services: Services) -> None:
     """Stop the jobs where they are, then close everything. A crawl goes on at the next start."""
     await services.jobs.close()
+    await services.reception.close()
     await services.events.close()
     await services.live.close()
     await services.registries.close()

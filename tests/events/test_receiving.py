@@ -16,7 +16,7 @@ from kubedash.errors import Unavailable
 from kubedash.policy.access import SYSTEM
 from kubedash.records import Event, EventFilter, EventQuery, RegistrySecrets, RegistrySettings
 from kubedash.storage.event_writer import EventWriter
-from kubedash.web import webhooks
+from kubedash.web import bodies, pace
 from kubedash.workflows import event_secrets, events, registries
 from kubedash.workflows.reception import Post
 from kubedash.workflows.record_events import record_events
@@ -216,20 +216,20 @@ def test_what_is_no_post_of_events_is_refused(site: Site) -> None:
     assert site.get(PATH).status_code == 405
     assert site.client.put(PATH, content=b"x").headers["allow"] == "POST"
     assert _post(site, b"").json()["accepted"] == 0
-    assert _post(site, b" " * (webhooks.MAX_BODY + 1)).status_code == 413
-    assert _post(site, b"[" * webhooks.MAX_BODY).status_code == 200
+    assert _post(site, b" " * (bodies.MAX_BODY + 1)).status_code == 413
+    assert _post(site, b"[" * bodies.MAX_BODY).status_code == 200
     streamed = site.client.post(PATH, content=iter([b"x" * 1_000_000] * 6))
     assert streamed.status_code == 413
     assert len(_kept(site)) == 1
 
 
 def test_an_address_that_sends_too_fast_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(pace, "monotonic", lambda: 100.0)
     with open_site(tmp_path, KUBEDASH_EVENTS_RATE="3") as site:
         statuses = [_post(site, envelope(told(number))) for number in range(5)]
         assert [answer.status_code for answer in statuses] == [200, 200, 200, 429, 429]
         assert statuses[-1].headers["retry-after"] == "1"
-        monkeypatch.setattr(webhooks, "monotonic", lambda: 101.0)
+        monkeypatch.setattr(pace, "monotonic", lambda: 101.0)
         assert _post(site, envelope(told(9))).status_code == 200
 
 
@@ -261,9 +261,10 @@ def test_a_post_that_cannot_be_stored_fails_alone(site: Site, monkeypatch: pytes
 
 def test_viewers_hear_that_something_came(site: Site) -> None:
     heard: list[str] = []
-    post = Post(registry="main", secret=None, headers={}, body=envelope(told(1)), address=None)
 
     async def listen(services: Any) -> None:
+        admission = await services.reception.admit("main", None)
+        post = Post(admission=admission, headers={}, body=envelope(told(1)), address=None)
         async with services.live.subscribe(["events", "events:main"]) as messages:
             await record_events(services, post)
             heard.extend([(await anext(messages)).topic, (await anext(messages)).topic])

@@ -10,47 +10,30 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from time import monotonic
+from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 import msgspec
 import structlog
 from litestar.datastructures import State
 from litestar.enums import HttpMethod, ScopeType
-from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from kubedash.errors import KubedashError, NotSignedIn, TooMany, Unavailable
 from kubedash.web import metrics
-from kubedash.web.problems import PROBLEM_TYPE, Bug, MethodRefused, Problem, TooBig
+from kubedash.web.bodies import Bodies
+from kubedash.web.pace import FREE, Pace
+from kubedash.web.problems import PROBLEM_TYPE, Bug, MethodRefused, Problem
 from kubedash.workflows.reception import Post
-from kubedash.workflows.record_events import record_events
+from kubedash.workflows.record_events import Receipt, record_events
 from kubedash.workflows.services import Services
 
-MAX_BODY: Final = 5 * 1024 * 1024
 PATH: Final = "/plugins/registry/events"
 _JSON: Final = b"application/json"
 _RETRY_SECONDS: Final = 5
-_MAX_ADDRESSES: Final = 10_000
 
 log = structlog.get_logger(__name__)
-
-
-class Pace:
-    """How many posts an address has sent in this second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._seen: dict[str, int] = {}
-
-    def check(self, address: str, most: int) -> None:
-        """Counts one. Raises `TooMany`."""
-        second = int(monotonic())
-        if second != self._second or len(self._seen) > _MAX_ADDRESSES:
-            self._second = second
-            self._seen.clear()
-        sent = self._seen[address] = self._seen.get(address, 0) + 1
-        if most and sent > most:
-            raise TooMany("This address sends too fast.", retry_after=1, hint="See KUBEDASH_EVENTS_RATE.")
 
 
 class Webhooks:
@@ -60,6 +43,7 @@ class Webhooks:
         self._app = app
         self._state = state
         self._pace = Pace()
+        self._bodies = Bodies(self._pace)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP and scope["path"].startswith(PATH):
@@ -71,11 +55,12 @@ class Webhooks:
         await self._app(scope, receive, send)
 
     async def _answer(self, registry: str | None, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        services: Services = self._state.services
+        address = scope["state"].get("address") or ""
         try:
-            receipt = await record_events(services, await self._read(registry, services, scope, receive))
+            receipt = await self._take(registry, address, scope, receive)
         except KubedashError as error:
             metrics.REFUSED.inc()
+            await self._pace.slow_down(address)
             await _refuse(error, scope, send)
         except Exception as error:
             metrics.FAILED.inc()
@@ -83,36 +68,31 @@ class Webhooks:
             await _refuse(Bug("Something failed that should not."), scope, send)
         else:
             (metrics.STRANGE if receipt.strange else metrics.STORED).inc()
+            if receipt.accepted > 1:
+                self._pace.charge(address, receipt.accepted)
             await _send(send, 200, msgspec.json.encode(receipt), ((b"content-type", _JSON),))
 
-    async def _read(self, registry: str | None, services: Services, scope: HTTPScope, receive: Receive) -> Post:
-        """Raises `MethodRefused`, `TooMany` and `TooBig`, the last without reading on."""
+    async def _take(self, registry: str | None, address: str, scope: HTTPScope, receive: Receive) -> Receipt:
+        """Who sends too much, or may not send at all, is refused before anything is received.
+
+        Raises `MethodRefused` and what `Pace`, `Reception.admit`, `Bodies` and `record_events` raise.
+        """
+        services: Services = self._state.services
         if scope["method"] != HttpMethod.POST:
             raise MethodRefused("Registries post their events here.")
-        address = scope["state"].get("address")
-        self._pace.check(address or "", services.settings.events_rate)
+        self._pace.check(address, services.settings.events_rate)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > MAX_BODY:
-            raise _too_big()
-        secret = secret_of(headers.get("authorization"))
-        return Post(registry=registry, secret=secret, headers=headers, body=await _body(receive), address=address)
+        admission = await services.reception.admit(registry, secret_of(headers.get("authorization")))
+        length = _length_of(headers.get("content-length"))
+        post = partial(Post, admission=admission, headers=headers, address=address or None)
+        if length is not None and length <= FREE:
+            return await record_events(services, post(body=await self._bodies.short(receive)))
+        with ExitStack() as held:
+            return await record_events(services, post(body=await self._bodies.long(receive, address, length, held)))
 
 
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message: HTTPReceiveMessage = await receive()  # type: ignore[assignment]
-        if message["type"] != "http.request":
-            raise Unavailable("The sender went away.")
-        part = message.get("body", b"")
-        size += len(part)
-        if size > MAX_BODY:
-            raise _too_big()
-        parts.append(part)
-        more = message.get("more_body", False)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+def _length_of(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
 
 
 def secret_of(authorization: str | None) -> str | None:
@@ -126,10 +106,6 @@ def secret_of(authorization: str | None) -> str | None:
         except (binascii.Error, UnicodeDecodeError):
             return authorization
     return rest.strip() if scheme.lower() == "bearer" else authorization.strip()
-
-
-def _too_big() -> TooBig:
-    return TooBig(f"A post may have {MAX_BODY} bytes.", hint="Send events one by one, and without their references.")
 
 
 async def _refuse(error: KubedashError, scope: Scope, send: Send) -> None:

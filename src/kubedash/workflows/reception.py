@@ -9,26 +9,21 @@ from typing import Final
 
 import msgspec
 
-from kubedash.errors import InvalidInput
-from kubedash.oci.notifications import Parsed, parse
-from kubedash.oci.notifications.values import unreadable
-from kubedash.policy.event_senders import Senders
+from kubedash.oci.notifications import Parsed
+from kubedash.policy.event_senders import Admission, Senders
 from kubedash.storage import event_secrets, registries
 from kubedash.storage.database import Database
 from kubedash.storage.event_stats import PastSums
+from kubedash.workflows.reading_events import Aside, read, takes_long
 
 SENDERS_SECONDS: Final = 3.0
 """So long a change of registries or secrets by another process may stay unseen."""
-LARGE_BODY: Final = 256 * 1024
-"""Bytes from which on a post is read aside, one at a time."""
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """One post as it came."""
 
-    registry: str | None
-    """The registry that its path names."""
-    secret: str | None
+    admission: Admission
     headers: Mapping[str, str]
     """By lower-case names."""
     body: bytes
@@ -43,7 +38,7 @@ class Reception:
         self._token = token
         self._known: Senders | None = None
         self._until = 0.0
-        self._large = asyncio.Lock()
+        self._aside = Aside()
         self.past = PastSums()
         self.counting = asyncio.Lock()
         """Held by who counts events: the others find the figures done."""
@@ -62,19 +57,19 @@ class Reception:
         """A registry or secret has changed."""
         self._known = None
 
+    async def admit(self, registry: str | None, secret: str | None) -> Admission:
+        """What the path of a post and its secret show, before it is read.
+
+        Raises `NotSignedIn` for a wrong or missing secret, `NotFound` for a path that names
+        no registry, `Unavailable` where the store does not answer.
+        """
+        return (await self.senders()).admit(registry, secret)
+
     async def read(self, post: Post) -> Parsed:
-        """The events of a post. A large one is read in another thread, so that nobody waits for it."""
-        if len(post.body) < LARGE_BODY:
-            return _read(post)
-        async with self._large:
-            return await asyncio.to_thread(_read, post)
+        """The events of a post. One that takes long to read is read aside, so that nobody waits for it."""
+        if takes_long(post.body):
+            return await self._aside.read(post.headers, post.body)
+        return read(post.headers, post.body)
 
-
-def _read(post: Post) -> Parsed:
-    if not post.body.strip():
-        return Parsed(())
-    try:
-        return parse(post.headers.get("content-type", ""), post.headers, post.body)
-    except InvalidInput as error:
-        # A refusal would make the registry send it for ever, and nothing else.
-        return Parsed((unreadable(post.body, error.message),))
+    async def close(self) -> None:
+        await self._aside.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 import structlog
 
@@ -9,6 +11,9 @@ from kubedash.live import EVENTS_TOPIC, events_topic
 from kubedash.storage.event_writing import Arrival
 from kubedash.workflows.reception import Post
 from kubedash.workflows.services import Services
+
+AT_A_TIME: Final = 100
+"""Events of a post that are stored together: others' come between."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,11 +31,12 @@ class Receipt(msgspec.Struct, frozen=True):
 async def record_events(services: Services, post: Post) -> Receipt:
     """Returns when every event of the post is durable; what is there already is left alone.
 
-    Raises `NotSignedIn` for a wrong or missing secret, `NotFound` for a path that names
-    no registry, `Unavailable` where the store does not answer.
+    Some of it may be stored where it fails: sent again, those are left alone. Raises
+    `NotSignedIn` for an event of a registry whose secret is missing, `Unavailable` where the
+    store does not answer.
     """
     senders = await services.reception.senders()
-    admission = senders.admit(post.registry, post.secret)
+    admission = post.admission
     parsed = await services.reception.read(post)
     now = services.clock()
     names: set[str | None] = set()
@@ -49,7 +55,8 @@ async def record_events(services: Services, post: Post) -> Receipt:
         )
     if not arrivals:
         return Receipt(0, 0)
-    last = await services.events.add(arrivals)
+    for begin in range(0, len(arrivals), AT_A_TIME):
+        last = await services.events.add(arrivals[begin : begin + AT_A_TIME])
     _announce(services, last, names)
     if parsed.left_out:
         log.warning("a post held too many events", action="events", address=post.address, left_out=parsed.left_out)

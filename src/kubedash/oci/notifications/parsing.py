@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ _CLOUD_EVENTS: Final = "application/cloudevents"
 _BINARY_MARKS: Final = ("ce-specversion", "ce-type", "ce-id")
 _MAX_WHY: Final = 120
 Read = Callable[[bytes], tuple[Notification, ...]]
+Pieces = list[tuple[bytes, Read]]
 
 
 class _Shape(msgspec.Struct, gc=False):
@@ -44,15 +45,16 @@ def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> Parsed:
     if not structured and any(mark in headers for mark in _BINARY_MARKS):
         return Parsed(cloud_events.read_binary(headers, body))
     try:
-        events = _split(body)
+        pieces, beyond = _split(body)
     except TooDeep as error:
         return Parsed((unreadable(body, error.message),))
     found: list[Notification] = []
-    for position, (raw, read) in enumerate(events):
+    for position, (raw, read) in enumerate(pieces):
         if len(found) >= MAX_EVENTS:
-            return Parsed(tuple(found[:MAX_EVENTS]), left_out=len(events) - position + len(found) - MAX_EVENTS)
+            beyond += len(pieces) - position
+            break
         found.extend(_read_one(raw, read))
-    return Parsed(tuple(found[:MAX_EVENTS]), left_out=max(0, len(found) - MAX_EVENTS))
+    return Parsed(tuple(found[:MAX_EVENTS]), left_out=beyond + max(0, len(found) - MAX_EVENTS))
 
 
 def _read_one(raw: bytes, read: Read) -> tuple[Notification, ...]:
@@ -62,28 +64,38 @@ def _read_one(raw: bytes, read: Read) -> tuple[Notification, ...]:
         return (unreadable(raw, error.message[:_MAX_WHY]),)
 
 
-def _split(body: bytes) -> list[tuple[bytes, Read]]:
-    """Each event's JSON with what reads it."""
+def _split(body: bytes) -> tuple[Pieces, int]:
+    """Each event's JSON with what reads it, and how many events there are beyond `MAX_EVENTS`."""
     try:
         shape = _SHAPE.decode(body)
     except (ValueError, RecursionError):
         return _split_leniently(body)
     if isinstance(shape.events, list):
-        return [(bytes(event), distribution.read) for event in shape.events]
-    return [(body, _reader(shape))]
+        return [(bytes(event), distribution.read) for event in shape.events[:MAX_EVENTS]], _beyond(shape.events)
+    return [(body, _reader(shape))], 0
 
 
-def _split_leniently(body: bytes) -> list[tuple[bytes, Read]]:
+def _split_leniently(body: bytes) -> tuple[Pieces, int]:
     """The same for lists of events, broken UTF-8 and whatever else is not as agreed."""
     try:
-        return [(bytes(event), _read_any) for event in _LIST.decode(body)]
+        events = _LIST.decode(body)
     except (ValueError, RecursionError):
         value = decode_any(body)
+    else:
+        return [(bytes(event), _read_any) for event in events[:MAX_EVENTS]], _beyond(events)
     if isinstance(value, dict) and isinstance(value.get("events"), list):
-        return [(_written(event), distribution.read) for event in value["events"]]
+        return _written_all(value["events"], distribution.read)
     if isinstance(value, list):
-        return [(_written(event), _read_any) for event in value]
-    return [(_written(value), _read_any)]
+        return _written_all(value, _read_any)
+    return [(_written(value), _read_any)], 0
+
+
+def _written_all(values: list[Any], read: Read) -> tuple[Pieces, int]:
+    return [(_written(value), read) for value in values[:MAX_EVENTS]], _beyond(values)
+
+
+def _beyond(events: Sized) -> int:
+    return max(0, len(events) - MAX_EVENTS)
 
 
 def _written(value: Any) -> bytes:
