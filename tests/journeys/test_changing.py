@@ -56,6 +56,10 @@ def test_a_tag_is_deleted_and_restored(visit: Visit, registry: RegistryProcess, 
     page.get_by_label("Type 1.0 to confirm").fill("1.0")
     page.get_by_role("button", name="Delete 1.0").click()
     heading(page, f"Deleted {repository}:1.0")
+    expect(page).to_have_url(re.compile(rf"/r/sample/{repository}:1\.0/-/deletion/result\?at="))
+    page.reload()
+    heading(page, f"Deleted {repository}:1.0")
+    expect(page.get_by_role("button", name="Restore 1.0")).to_be_visible()
     if scripts:
         looks_good(visitor, "deleted")
     assert digest_at(registry.url, repository, "1.0", AUTH) is None

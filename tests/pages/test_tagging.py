@@ -52,6 +52,29 @@ def test_a_new_tag_that_will_be_protected_says_that_there_is_no_way_back(site: S
     assert "Delete the tag again" not in page.text
 
 
+def test_what_a_registry_does_not_take_is_told_at_an_address_of_its_own(site: Site, tmp_path: Path) -> None:
+    with RegistryProcess(tmp_path) as open_for_now:
+        two(open_for_now.url, "tagging/shut")
+    with RegistryProcess(tmp_path, read_only=True) as shut:
+        site.call(add, "shut", shut.url)
+        place = "/r/shut/tagging/shut:1.0/-/tagging"
+        page = site.get_page(f"{place}?tag=stable")
+        answer = site.post(page, place, hidden(page, place))
+        told = answer.headers["location"]
+        assert told.startswith("/r/shut/tagging/shut:stable/-/tagging/result?at=")
+        page = site.follow(answer)
+        assert page.heading == "Not done: tagging/shut:stable"
+        verdict = page.text_of(page.find("div", role="status"))
+        assert "The registry did not take it: stable does not exist. The registry answered" in verdict
+        assert tags_at(shut.url, "tagging/shut") == ["1.0", "2.0", "latest"]
+    # Whether the registry answers does not matter any more: what is recorded is read.
+    again = site.get_page(told)
+    assert again.text_of(again.find("div", role="status")) == verdict
+    site.client.cookies.clear()
+    site.sign_in("eve", EVE)
+    assert "tags:write" in site.get_page(told, status=403).text
+
+
 def test_a_move_shows_both_digests_and_wants_the_name(site: Site, url: str) -> None:
     first, second = two(url, "tagging/move")
     place = "/r/sample/tagging/move:2.0"
