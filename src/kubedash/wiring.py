@@ -18,6 +18,7 @@ from kubedash.storage.event_writer import EventWriter
 from kubedash.storage.sealing import Sealer, load_key
 from kubedash.workflows import people
 from kubedash.workflows.declared import declare_registries
+from kubedash.workflows.event_counting import EventCounting
 from kubedash.workflows.event_tail import EventTail
 from kubedash.workflows.reception import Reception
 from kubedash.workflows.services import Services
@@ -64,6 +65,7 @@ async def open_services(
     url = database_url(settings)
     jobs = Engine(settings, url) if engine else InlineJobs()
     database, live = await Database.open(url), Live()
+    counting = EventCounting(database, _now)
     services = Services(
         settings=settings,
         database=database,
@@ -73,12 +75,13 @@ async def open_services(
             allowed_addresses=settings.allow_private_addresses,
         ),
         live=live,
-        event_tail=EventTail(database, live),
+        counting=counting,
+        event_tail=EventTail(database, live, counting),
         jobs=jobs,
         sealer=Sealer(load_key(settings)),
         events=EventWriter(database),
         reception=Reception(database, settings.events_token),
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
     )
     try:
         if not url.startswith("sqlite"):
@@ -100,6 +103,10 @@ async def close_services(services: Services) -> None:
     await services.live.close()
     await services.registries.close()
     await services.database.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _first_start(services: Services, announce: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ import pytest
 from demo import push
 from demo.registry_process import RegistryProcess
 from demo.server import ServerProcess
+from tests.sync import content
 
 SECONDS = 90
 OURS = "kubedash/"
@@ -116,6 +118,44 @@ def test_everything_that_happens_to_an_image(pair: Pair) -> None:
     assert kept[0]["size"] == len(image.manifest)
     assert kept[1]["user_agent"] == "docker/27.0"
     assert [event["counted"] for event in kept[1:5]] == [False, True, False, True]
+
+
+def test_charts_and_lists_count_the_same_pulls(pair: Pair, tmp_path: Path) -> None:
+    index = content.built(2)
+    push.push(pair.registry.url, "shop/multi", "1.0", index)
+    tags = f"/registries/main/tags?{urlencode({'repository': 'shop/multi'})}"
+    figures = f"/events/stats?{urlencode({'registry': 'main', 'repository': 'shop/multi'})}"
+
+    def known() -> list[dict[str, Any]]:
+        return [item for item in _repositories(pair) if item["name"] == "shop/multi"]
+
+    def counts() -> list[int]:
+        (tag,), (repository,) = pair.server.api("GET", tags)["items"], known()
+        charted = pair.server.api("GET", figures)["totals"]["pull"]
+        return [charted, *(found["pulls"]["days_7"] for found in (tag, repository) if found["pulls"])]
+
+    await_(known, bool)
+    # One platform, as most people do it, then all of them.
+    for number, words in enumerate([["--override-arch", "amd64"], ["--all"]], 1):
+        _skopeo(words, f"{pair.registry.url}/shop/multi:1.0", tmp_path / str(number))
+        await_(counts, lambda found, number=number: found == [number] * 3)  # type: ignore[misc]
+    told = [event for event in pair.events("shop/multi") if event["action"] == "pull"]
+    assert len(told) > 3
+    assert [event["tag"] for event in told if event["counted"]] == ["1.0", "1.0"]
+    tops = pair.server.api("GET", "/events/stats?registry=main")["top_repositories"]
+    # Two pulls, and pushes of the index and what is in it.
+    assert {top["name"]: top["count"] for top in tops}["shop/multi"] == 2 + 1 + len(index.children)
+
+
+def _repositories(pair: Pair) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pair.server.api("GET", "/registries/main/repositories")["items"]
+    return found
+
+
+def _skopeo(words: list[str], source: str, folder: Path) -> None:
+    place = source.replace("http://", "docker://")
+    command = ["skopeo", *words[:2], "copy"] if words[0].startswith("--override") else ["skopeo", "copy", *words]
+    subprocess.run([*command, "--src-tls-verify=false", place, f"dir:{folder}"], check=True, timeout=60)
 
 
 def test_what_happens_while_kubedash_is_away_is_not_lost(pair: Pair) -> None:

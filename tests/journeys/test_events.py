@@ -7,6 +7,7 @@ import re
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -153,8 +154,37 @@ def test_pulls_of_one_client_become_one_line(visit: Visit, registry: RegistryPro
     top = page.locator(".event").first
 
     expect(top).to_contain_text(f"node-2 pulled {activity.CART}:")
-    expect(top).to_contain_text(re.compile(r"[6-9] requests"))
+    expect(top).to_contain_text(re.compile(r"[3-9] pulls, [6-9] requests"))
     assert page.locator(".event").count() <= 2
+
+
+def test_what_is_part_of_a_pull_says_so_where_it_stands_alone(visit: Visit, house: ServerProcess) -> None:
+    index, part = (f"sha256:{letter * 64}" for letter in "12")
+    alone, whole = visit(), visit()
+    pages = watch(alone, f"/events?digest={part}"), watch(whole, "/events?actor=parts")
+    request = {"addr": "10.2.2.2", "method": "GET", "useragent": "skopeo/1"}
+    for number, target in enumerate(
+        [
+            {"digest": index, "tag": "1.0", "mediaType": "application/vnd.oci.image.index.v1+json"},
+            {"digest": part, "mediaType": "application/vnd.oci.image.manifest.v1+json"},
+        ]
+    ):
+        event = {"id": f"part-{number}", "action": "pull", "timestamp": datetime.now(UTC).isoformat()}
+        event |= {"actor": {"name": "parts"}, "request": request, "source": {"addr": "x", "instanceID": "x"}}
+        post(house, event | {"target": {"repository": "some/parts", **target}})
+
+    for _ in ("live", "read again"):
+        line, other = (page.locator(".event").first for page in pages)
+        expect(line.locator('[data-mark="part of a pull"]')).to_have_count(1)
+        expect(other).to_contain_text("parts pulled some/parts:1.0")
+        expect(other).to_contain_text("1 pull, 2 requests")
+        expect(other.locator('[data-mark="part of a pull"]')).to_have_count(0)
+        for page in pages:
+            expect(page.locator(".event")).to_have_count(1)
+            page.reload()
+    pages[0].locator(".event-unfold").click()
+    expect(pages[0].locator(".event-more")).to_contain_text("part of a pull")
+    assert alone.axe() == []
 
 
 def test_nothing_in_an_event_runs(visit: Visit, house: ServerProcess) -> None:

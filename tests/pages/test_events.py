@@ -76,7 +76,7 @@ def test_the_timeline_tells_what_happened(full: Site) -> None:
     assert told_lines[2:] == [
         "somebody pulled shop/web:2.0 KubeDash itself",
         "alice deleted shop/web:old",
-        "node-1 pulled shop/api:1.4 2 requests, 1 of them HEAD",
+        "node-1 pulled shop/api:1.4 1 pull, 2 requests, 1 of them HEAD",
         "ci pushed shop/api:1.4, with 1 layer or config",
         "ci pulled read:1.0 KubeDash itself",
         "ci pushed shop/api:1.3",
@@ -193,7 +193,7 @@ def test_figures_are_charts_and_tables(full: Site) -> None:
     sums = [sum(int(page.text_of(cell)) for cell in column) for column in zip(*filter(None, rows), strict=True)]
     assert sums == [3, 1, 1, 0]
     assert "5 more events not counted" in page.text
-    assert "an image for several platforms takes two" in page.text
+    assert "parts of a pull that is counted" in page.text
     assert [page.text_of(row) for row in page.all("th", scope="row") if "alice" in page.text_of(row)] == ["alice"]
 
 

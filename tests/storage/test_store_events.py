@@ -39,7 +39,8 @@ async def _count(store: Database) -> None:
     async with store.write() as session:
         last = await event_rollups.settled_id(session)
     async with store.write() as session:
-        await event_rollups.count_up_to(session, last, NOW, 10_000)
+        behind, _ = await event_rollups.position(session)
+        await event_rollups.add(session, behind, last, NOW)
 
 
 def test_an_event_is_kept_whole(database: DatabaseAt) -> None:

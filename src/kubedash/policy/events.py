@@ -30,7 +30,10 @@ _BY_ACTION: Final = {tally.name.lower(): tally for tally in COUNTED}
 
 
 def tally_of(action: str, method: str | None, media_type: str | None, *, own: bool) -> Tally:
-    """A HEAD is a look, not a pull; a layer is part of an image; what KubeDash asks is nobody's doing."""
+    """As far as an event says it by itself; `kubedash.policy.pulls` finds pulls that are part of another.
+
+    A HEAD is a look, not a pull; a layer is part of an image; what KubeDash asks is nobody's doing.
+    """
     tally = _BY_ACTION.get(action, Tally.OTHER)
     if own or (tally is Tally.PULL and method == "HEAD"):
         return Tally.OTHER

@@ -43,7 +43,7 @@ class Event(Record, frozen=True, kw_only=True):
     own: bool
     """KubeDash itself asked the registry, as far as the User-Agent can be believed."""
     counted: bool
-    """Takes part in figures: no HEAD, no layer, nothing of our own."""
+    """Takes part in figures: no HEAD, no layer, no part of another pull, nothing of our own."""
     from_repository: str | None
     """Where a mounted blob came from."""
     host: str | None
@@ -55,6 +55,8 @@ class Event(Record, frozen=True, kw_only=True):
     format: str
     strange: str | None
     """Why the event could not be read whole."""
+    pulled_as: str | None = None
+    """The tag of a pull by digest whose client had turned it into one; such a pull counts for the tag."""
     raw: str | None = None
     """A strange event as it came, capped."""
 
@@ -119,7 +121,8 @@ class EventQuery(Record, frozen=True, kw_only=True):
 
 
 class EventCounts(Record, frozen=True, kw_only=True):
-    """How often what happened. `other` is everything that no figure counts: checks, layers, our own requests."""
+    """How often what happened. `other` is everything that no figure counts: checks, layers, parts of
+    pulls, our own requests."""
 
     push: int = 0
     pull: int = 0

@@ -11,7 +11,7 @@ class PullCounts(Record, frozen=True, kw_only=True):
     """Pulls within the last days, today included; days are those of UTC.
 
     A HEAD is no pull, an image for several platforms is one, and what KubeDash asks for
-    itself is none.
+    itself is none. Charts of events count the same.
     """
 
     days_7: int = 0

@@ -11,6 +11,8 @@ from sqlalchemy import Row, bindparam, func, or_, select
 from sqlalchemy import update as change
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kubedash.policy.events import Tally
+from kubedash.policy.pulls import NOTHING_NAMED
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.storage.event_tables import event, event_cursor, event_source
 from kubedash.storage.pull_tables import event_instance, event_watch, event_worker
@@ -19,7 +21,6 @@ from kubedash.storage.values import moment_of, to_micros
 
 MAX_INSTANCES: Final = 50
 """Instances of a registry that are remembered: who heard of more of them only crawls once more."""
-MAX_LOOKED_BACK: Final = 10_000
 _COLUMNS: Final = (
     event.c.id,
     event.c.occurred_at,
@@ -35,6 +36,8 @@ _COLUMNS: Final = (
     event.c.user_agent,
     event.c.instance,
     event.c.own,
+    event.c.tally,
+    event.c.pulled_as,
 )
 _ARRIVED: Final = (
     select(*_COLUMNS, event.c.source_id)
@@ -47,24 +50,6 @@ _BEHIND: Final = (
     select(_ARRIVED, event_source.c.registry_id)
     .outerjoin(event_source, event_source.c.id == _ARRIVED.c.source_id)
     .order_by(_ARRIVED.c.id)
-)
-_LATEST: Final = (
-    select(*_COLUMNS, event.c.source_id)
-    .where(event.c.id <= bindparam("upto"))
-    .order_by(event.c.id.desc())
-    .limit(MAX_LOOKED_BACK)
-    .subquery("latest")
-)
-_RECENT_PULLS: Final = (
-    select(_LATEST, event_source.c.registry_id)
-    .join(event_source, event_source.c.id == _LATEST.c.source_id)
-    .where(
-        event_source.c.registry_id.is_not(None),
-        _LATEST.c.action == "pull",
-        _LATEST.c.repository.is_not(None),
-        _LATEST.c.occurred_at >= bindparam("since"),
-    )
-    .order_by(_LATEST.c.id)
 )
 
 
@@ -84,8 +69,16 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     user_agent: str | None
     instance: str | None
     own: bool
+    is_pull: bool
+    """One that counts, and no part of another."""
+    pulled_as: str | None
     at: datetime
     received_at: datetime
+
+    @property
+    def pulled(self) -> str:
+        """What a pull is of; empty where it does not say."""
+        return self.tag or self.pulled_as or self.digest or NOTHING_NAMED
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,12 +93,6 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
 async def behind(session: ReadSession, position: int, upto: int, limit: int) -> tuple[Arrived, ...]:
     """What arrived behind `position`, no further than `upto`, in the order of arrival."""
     rows = await session.rows(_BEHIND, {"behind": position, "upto": upto, "limit": limit})
-    return tuple(map(_arrival, rows))
-
-
-async def recent_pulls(session: ReadSession, upto: int, since: datetime) -> tuple[Arrived, ...]:
-    """The pulls among the latest arrivals up to an event, since a moment of the registries' clocks."""
-    rows = await session.rows(_RECENT_PULLS, {"upto": upto, "since": to_micros(since)})
     return tuple(map(_arrival, rows))
 
 
@@ -124,6 +111,8 @@ def _arrival(row: Row[Any]) -> Arrived:
         user_agent=row.user_agent,
         instance=row.instance,
         own=bool(row.own),
+        is_pull=row.tally == Tally.PULL,
+        pulled_as=row.pulled_as,
         at=moment_of(row.occurred_at),
         received_at=moment_of(row.received_at),
     )

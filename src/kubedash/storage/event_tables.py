@@ -79,6 +79,7 @@ event: Final = Table(
     _small("own"),
     _small("address_claimed"),
     _small("timed"),
+    _text("pulled_as", null=True),  # the tag of a pull by digest that a HEAD turned into one before
     UniqueConstraint("source_id", "occurred_at", "event_id"),
     sqlite_autoincrement=True,  # a number never comes twice: viewers go on behind the last they saw
 )

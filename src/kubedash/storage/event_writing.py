@@ -40,7 +40,8 @@ REPEATED_WITHIN: Final = timedelta(minutes=5)
 """An event with neither id nor time that comes again so soon is the same one."""
 _CONTENT: Final = "content:"
 _OURS: Final = "id"
-_COLUMNS: Final = tuple(column.name for column in event.c if column.name != _OURS)
+_DECIDED: Final = "pulled_as"
+_COLUMNS: Final = tuple(column.name for column in event.c if column.name not in (_OURS, _DECIDED))
 _NEWEST: Final = select(event.c.id).order_by(event.c.id.desc()).limit(1)
 _TOGETHER: Final = text("SELECT pg_advisory_xact_lock_shared(:key)")
 _KEY: Final = ("source_id", "event_id", "received_at")

@@ -251,5 +251,6 @@ def record(row: Row[Any], found: Sources) -> Event:
         sender=row.sender,
         format=row.format,
         strange=row.strange,
+        pulled_as=row.pulled_as,
         raw=row.raw,
     )

@@ -19,7 +19,6 @@ from kubedash.errors import KubedashError, RegistryError
 from kubedash.live import REGISTRIES_TOPIC, registry_topic, repository_topic
 from kubedash.oci.reference import RepositoryName
 from kubedash.policy import gaps
-from kubedash.policy.pulls import WINDOW, PullCounter, Request
 from kubedash.policy.touches import Report, Repositories, Told, Touched, touched_by
 from kubedash.registry.client import RegistryClient
 from kubedash.storage import event_feed, event_rollups, events, pulls, registries, repositories
@@ -33,8 +32,6 @@ from kubedash.workflows.sync_touched import bring_up_to_date
 
 CURSOR: Final = "index"
 BATCH: Final = 1_000
-BREATH: Final = 100
-"""Events after which others may go on: those who post events wait for their answer meanwhile."""
 LEASE: Final = timedelta(seconds=20)
 SIDE_BY_SIDE: Final = 8
 """Repositories of one registry that are brought up to date at once."""
@@ -58,8 +55,6 @@ class IndexDriver:
     def __init__(self, services: Services, owner: str) -> None:
         self._services = services
         self._owner = owner
-        self._counter: PullCounter | None = None
-        self._position = 0
         self._renew_at: datetime | None = None
         self._failing: dict[int, datetime] = {}
         self._strangers: dict[Key, datetime] = {}
@@ -71,14 +66,14 @@ class IndexDriver:
         """Work off some events; whether there may be more at once. Costs one query where there are none."""
         async with self._services.database.read() as session:
             position, _ = await event_rollups.position(session, CURSOR)
-            idle = not self._later and await events.last_id(session) <= position
+            newest = await events.last_id(session)
+        idle = not self._later and newest <= position
         if idle or not await self._is_our_turn():
             return False
-        async with self._services.database.write() as session:
-            settled = await event_rollups.settled_id(session)
+        counted = await self._services.counting.beyond(position)
         async with self._services.database.read() as session:
             position, _ = await event_rollups.position(session, CURSOR)
-            arrived = await event_feed.behind(session, position, settled, BATCH)
+            arrived = await event_feed.behind(session, position, counted, BATCH)
         await self._do_later()
         if not arrived:
             return False
@@ -86,7 +81,7 @@ class IndexDriver:
         await self._bring_up_to_date(touched_by(map(_report, filter(_names_repository, known))))
         await self._fill_gaps(known)
         await self._keep(position, arrived[-1].id, known)
-        return len(arrived) == BATCH
+        return arrived[-1].id < newest
 
     async def _is_our_turn(self) -> bool:
         now = self._services.clock()
@@ -198,34 +193,24 @@ class IndexDriver:
 
     async def _keep(self, position: int, upto: int, arrived: Sequence[Arrived]) -> None:
         """Counts, and how far we are, in one transaction; nothing where another process was first."""
-        counter = await self._counter_at(position, arrived)
-        counted = await self._of_known(await self._count(counter, arrived))
-        # Until it is committed the counter is ahead of the store.
-        self._counter = None
+        counted = await self._of_known(await self._pulls(arrived))
         async with self._services.database.write() as session:
             if not await event_feed.is_at(session, CURSOR, position):
                 return
             await self._note(session, arrived)
             await pulls.add(session, counted)
             await event_rollups.move(session, CURSOR, upto, self._services.clock())
-        self._counter, self._position = counter, upto
 
-    async def _count(self, counter: PullCounter, arrived: Sequence[Arrived]) -> list[pulls.Counted]:
+    async def _pulls(self, arrived: Sequence[Arrived]) -> list[pulls.Counted]:
         """The pulls among them, of repositories that are known; no later than now."""
-        by_digest = {arrival.digest for arrival in arrived if arrival.action == _PULL and arrival.digest}
         async with self._services.database.read() as session:
-            parents = await pulls.parents(session, by_digest)
             ids = await _repository_ids(session, arrived)
-        now, counted = self._services.clock(), []
-        for number, arrival in enumerate(arrived):
-            if number % BREATH == 0:
-                await asyncio.sleep(0)
-            if arrival.action == _PULL and arrival.repository:
-                pull = counter.take(_request(arrival), parents)
-                where = ids.get((pull.registry_id, pull.repository)) if pull else None
-                if pull is not None and where is not None:
-                    counted.append(pulls.Counted(where, pull.target, min(pull.at, now)))
-        return counted
+        now = self._services.clock()
+        return [
+            pulls.Counted(where, arrival.pulled, min(arrival.at, now))
+            for arrival in arrived
+            if arrival.is_pull and (where := ids.get((arrival.registry_id or 0, arrival.repository or "")))
+        ]
 
     async def _of_known(self, counted: list[pulls.Counted]) -> list[pulls.Counted]:
         """The same, each of a tag or digest that is known, or of its repository alone."""
@@ -247,19 +232,6 @@ class IndexDriver:
             await event_feed.note_watch(session, registry_id, told)
             named = {arrival.instance for arrival in told if arrival.instance}
             await event_feed.note_instances(session, registry_id, named, told[-1].received_at)
-
-    async def _counter_at(self, position: int, arrived: Sequence[Arrived]) -> PullCounter:
-        """The counter as it was at that event: kept, or made anew from the events before."""
-        if self._counter is not None and self._position == position:
-            return self._counter
-        counter = PullCounter()
-        async with self._services.database.read() as session:
-            since = min(arrival.at for arrival in arrived) - WINDOW if arrived else self._services.clock()
-            recent = await event_feed.recent_pulls(session, position, since)
-            parents = await pulls.parents(session, {arrival.digest for arrival in recent if arrival.digest})
-        for arrival in recent:
-            counter.take(_request(arrival), parents)
-        return counter
 
 
 class _Visit:
@@ -337,7 +309,7 @@ async def _repository_ids(session: ReadSession, arrived: Sequence[Arrived]) -> d
     """Ids of the repositories that were pulled from and are known here."""
     names: defaultdict[int, set[str]] = defaultdict(set)
     for arrival in arrived:
-        if arrival.action == _PULL and arrival.repository and arrival.registry_id is not None:
+        if arrival.is_pull and arrival.repository and arrival.registry_id is not None:
             names[arrival.registry_id].add(arrival.repository)
     found: dict[tuple[int, str], int] = {}
     for registry_id, wanted in names.items():
@@ -372,20 +344,4 @@ def _report(arrival: Arrived) -> Report:
         arrival.digest,
         arrival.media_type,
         arrival.actor,
-    )
-
-
-def _request(arrival: Arrived) -> Request:
-    return Request(
-        arrival.registry_id or 0,
-        arrival.repository or "",
-        arrival.tag,
-        arrival.digest,
-        arrival.media_type,
-        arrival.method,
-        arrival.actor,
-        arrival.address,
-        arrival.user_agent,
-        arrival.own,
-        arrival.at,
     )

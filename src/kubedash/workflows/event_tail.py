@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ from kubedash.live import EVENTS_TOPIC, Live
 from kubedash.records import Event
 from kubedash.storage import events
 from kubedash.storage.database import Database
+from kubedash.workflows.event_counting import EventCounting
 
 MOST_AT_ONCE: Final = 200
 """Events of one look that are handed out; of more, followers hear that there were more."""
@@ -27,8 +28,6 @@ PAUSE_SECONDS: Final = 0.25
 """Between two looks, however fast events arrive."""
 MAX_WAITING: Final = 500
 """Events kept for a follower that does not read."""
-_LOOK_BACK: Final = 100
-"""Several processes may commit in another order than they numbered: so far back is looked again."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +57,7 @@ class Follower:
         self._waiting.clear()
         self._behind = None
 
-    def put(self, found: list[Event]) -> None:
+    def put(self, found: Sequence[Event]) -> None:
         self._waiting.extend(found)
         if len(self._waiting) > MAX_WAITING:
             self.fall_behind(found[-1].id)
@@ -90,15 +89,15 @@ class Follower:
 class EventTail:
     """Starts with its first follower and stops with its last."""
 
-    def __init__(self, database: Database, live: Live) -> None:
+    def __init__(self, database: Database, live: Live, counting: EventCounting) -> None:
         self._database = database
+        self._counting = counting
         self._live = live
         self._followers: set[Follower] = set()
         self._names: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
         self._started = asyncio.Event()
-        self._first = self._position = 0
-        self._seen: deque[int] = deque(maxlen=MOST_AT_ONCE + _LOOK_BACK)
+        self._position = 0
 
     @contextlib.asynccontextmanager
     async def follow(self, who: str) -> AsyncIterator[Follower]:
@@ -133,45 +132,41 @@ class EventTail:
     async def _run(self) -> None:
         try:
             async with self._live.subscribe((EVENTS_TOPIC,)) as messages:
-                async with self._database.read() as session:
-                    self._first = self._position = await events.last_id(session)
-                self._seen.clear()
+                await self._counting.run(1)
+                self._position = await self._counting.position()
                 self._started.set()
+                await self._look()
                 async for _ in messages:
                     messages.clear()
                     await self._look()
-                    await asyncio.sleep(PAUSE_SECONDS)
         finally:
             self._started.set()
             for follower in self._followers:
                 follower.end()
 
     async def _look(self) -> None:
-        """A store that cannot be read now is read at the next message: nothing is lost, as the position stays."""
-        start = max(self._first, self._position - _LOOK_BACK)
-        try:
-            async with self._database.read() as session:
-                read = await events.after(session, start, MOST_AT_ONCE + _LOOK_BACK + 1)
-                flood = len(read) > MOST_AT_ONCE + _LOOK_BACK
-                newest = await events.last_id(session) if flood else 0
-        except Unavailable as error:
-            log.warning("new events cannot be read", action="events.follow", reason=error.message)
-            return
-        if flood:
-            self._skip_to(newest)
-        else:
-            self._hand_out([event for event in read if event.id not in self._seen])
+        """Hands out all that has come, as soon as it is counted: what is no pull of its own is known then.
 
-    def _skip_to(self, newest: int) -> None:
-        self._first = self._position = newest
-        self._seen.clear()
-        for follower in self._followers:
-            follower.fall_behind(newest)
+        A store that cannot be read now is read at the next message: nothing is lost, as the position stays.
+        """
+        more = True
+        while more:
+            try:
+                counted = await self._counting.beyond(self._position)
+                async with self._database.read() as session:
+                    found, _ = await events.follow(session, self._position, MOST_AT_ONCE + 1, None, counted)
+                    more = await events.last_id(session) > counted
+            except Unavailable as error:
+                log.warning("new events cannot be read", action="events.follow", reason=error.message)
+                more = False
+            else:
+                self._hand_out(found, counted)
+            await asyncio.sleep(PAUSE_SECONDS)
 
-    def _hand_out(self, found: list[Event]) -> None:
-        if not found:
-            return
-        self._position = max(self._position, found[-1].id)
-        self._seen.extend(event.id for event in found)
+    def _hand_out(self, found: Sequence[Event], counted: int) -> None:
+        self._position = max(self._position, counted)
         for follower in self._followers:
-            follower.put(found)
+            if len(found) > MOST_AT_ONCE:
+                follower.fall_behind(counted)
+            elif found:
+                follower.put(found)

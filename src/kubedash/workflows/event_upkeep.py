@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import Final
 
+from kubedash.errors import Unavailable
 from kubedash.policy import access
 from kubedash.policy.access import Actor, Permission
-from kubedash.storage import event_retention, event_rollups, events, pulls
+from kubedash.storage import event_retention, pulls
 from kubedash.workflows.services import Services
 
-AT_ONCE: Final = 2_000
-"""Events counted in one transaction: those that come meanwhile wait for it."""
 BEHIND_AT_MOST: Final = 5
 """Transactions that somebody who opens the figures waits for."""
 KEYS_KEPT: Final = timedelta(days=30)
@@ -21,19 +21,13 @@ KEYS_KEPT: Final = timedelta(days=30)
 async def count_events(services: Services, actor: Actor, most: int | None = None) -> bool:
     """Brings the figures up to date, in at most so many transactions; whether they are."""
     access.require(actor, Permission.EVENTS_READ)
-    async with services.database.read() as session:
-        newest, (counted, _) = await events.last_id(session), await event_rollups.position(session)
-    if newest <= counted:
-        return True
-    async with services.reception.counting:
-        async with services.database.write() as session:
-            last = await event_rollups.settled_id(session)
-        rounds = 0
-        while counted < last and (most is None or rounds < most):
-            async with services.database.write() as session:
-                counted = await event_rollups.count_up_to(session, last, services.clock(), AT_ONCE)
-            rounds += 1
-    return counted >= last
+    return await services.counting.run(most)
+
+
+async def try_to_count(services: Services, actor: Actor, most: int) -> None:
+    """The same for who reads: where nothing can be written now, things are shown as they stand."""
+    with contextlib.suppress(Unavailable):
+        await count_events(services, actor, most)
 
 
 async def forget_events(services: Services, actor: Actor) -> int:

@@ -13,6 +13,7 @@ from kubedash.policy.event_filter import matches
 from kubedash.records import EventFilter
 from kubedash.storage import events as stored
 from kubedash.workflows.event_tail import Batch, Follower
+from kubedash.workflows.event_upkeep import try_to_count
 from kubedash.workflows.follow import MAX_STREAMS
 from kubedash.workflows.services import Services
 
@@ -31,18 +32,19 @@ def check_follow(services: Services, actor: Actor) -> None:
 
 
 async def newest_event(services: Services, actor: Actor) -> int:
-    """The id of the event that arrived last; 0 where none ever did."""
-    access.require(actor, Permission.EVENTS_READ)
-    async with services.database.read() as session:
-        return await stored.last_id(session)
+    """The id of the last event that is counted, after counting some more; 0 where there is none."""
+    await try_to_count(services, actor, 1)
+    return await services.counting.position()
 
 
 class Following:
     """The batches that concern one follower; iterate over it. Waiting for the next may be cancelled without loss."""
 
-    def __init__(self, follower: Follower, where: EventFilter, missed: Batch) -> None:
+    def __init__(self, follower: Follower, where: EventFilter, missed: Batch, after: int) -> None:
+        """What came up to the id `after` is known already."""
         self._follower = follower
         self._where = where
+        self._after = after
         self._missed: Batch | None = missed
 
     def __aiter__(self) -> Self:
@@ -54,7 +56,7 @@ class Following:
             return missed
         while True:
             found = await self._follower.take()
-            told = tuple(event for event in found.events if matches(self._where, event))
+            told = tuple(event for event in found.events if event.id > self._after and matches(self._where, event))
             if len(told) > MOST_AT_ONCE:
                 return Batch(behind=found.events[-1].id)
             if told or found.behind:
@@ -73,7 +75,7 @@ async def follow_events(
     async with services.event_tail.follow(actor.name) as follower:
         # Subscribed first, then what was missed: nothing falls in between, and nothing is told twice.
         missed = Batch() if after is None else await _missed(services, where, after, follower.position)
-        yield Following(follower, where, missed)
+        yield Following(follower, where, missed, after or 0)
 
 
 async def _missed(services: Services, where: EventFilter, after: int, position: int) -> Batch:

@@ -66,11 +66,10 @@ class Forwarder:
 
     async def _collect(self, wishes: Sequence[Wish], position: int, start: int) -> bool:
         """Put what is wanted of the next events into the outbox; whether there may be more."""
-        async with self._services.database.write() as session:
-            settled = await event_rollups.settled_id(session)
+        # What is no pull of its own is known then.
+        counted = await self._services.counting.beyond(start)
         async with self._services.database.read() as session:
-            arrived = await events.after(session, start, BATCH)
-        arrived = tuple(event for event in arrived if event.id <= settled)
+            arrived, _ = await events.follow(session, start, BATCH, None, counted)
         if not arrived:
             return False
         rows = [

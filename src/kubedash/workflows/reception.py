@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from time import monotonic
 from typing import Final
@@ -40,8 +39,6 @@ class Reception:
         self._until = 0.0
         self._aside = Aside()
         self.past = PastSums()
-        self.counting = asyncio.Lock()
-        """Held by who counts events: the others find the figures done."""
 
     async def senders(self) -> Senders:
         """Raises `Unavailable` where the store does not answer."""

@@ -16,6 +16,7 @@ from kubedash.storage.database import Database
 from kubedash.storage.event_writer import EventWriter
 from kubedash.storage.jobs import Order, Piece
 from kubedash.storage.sealing import Sealer
+from kubedash.workflows.event_counting import EventCounting
 from kubedash.workflows.event_tail import EventTail
 from kubedash.workflows.reception import Reception
 
@@ -80,6 +81,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sealer: Sealer
     events: EventWriter
     reception: Reception
+    counting: EventCounting
     event_tail: EventTail
     clock: Callable[[], datetime]
     """Now, in UTC; a parameter so that time can be tested."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from kubedash.policy.pulls import MAX_CLIENTS, WINDOW, PullCounter, Request
+from kubedash.policy.pulls import MAX_CLIENTS, MAX_REMEMBERED, NOTHING_NAMED, WINDOW, PullCounter, Request
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -67,7 +67,29 @@ BLOB = replace(GET, digest=OTHER, media_type="application/octet-stream")
             ["1.0", AMD64],
             id="long after",
         ),
-        pytest.param([BLOB, replace(GET, digest=None)], [], id="layers, and nothing in particular"),
+        pytest.param([BLOB, replace(BLOB, method="HEAD")], [], id="layers"),
+        pytest.param([GET, replace(GET, repository=None)], [NOTHING_NAMED] * 2, id="of nothing in particular"),
+        pytest.param(
+            [by_tag(INDEX, INDEX_TYPE), by_digest(AMD64), by_digest(AMD64)],
+            ["1.0", AMD64],
+            id="a platform by its digest, right behind its index",
+        ),
+        pytest.param(
+            [by_tag(INDEX, INDEX_TYPE), by_tag(INDEX, INDEX_TYPE), by_digest(AMD64), by_digest(AMD64)],
+            ["1.0", "1.0"],
+            id="two that look alike at the same time",
+        ),
+        pytest.param(
+            [
+                by_tag(INDEX, INDEX_TYPE),
+                by_digest(AMD64),
+                replace(by_tag(INDEX, INDEX_TYPE), at=NOW + 2 * WINDOW),
+                replace(by_digest(AMD64), at=NOW + 2 * WINDOW),
+                replace(by_digest(AMD64), at=NOW + 2 * WINDOW),
+            ],
+            ["1.0", "1.0", AMD64],
+            id="once more after a while",
+        ),
         pytest.param([replace(by_tag(), own=True), replace(by_digest(OTHER), own=True)], [], id="KubeDash itself"),
         pytest.param([replace(by_tag(), method=None)], ["1.0"], id="a sender that tells no method"),
         pytest.param(
@@ -79,16 +101,35 @@ BLOB = replace(GET, digest=OTHER, media_type="application/octet-stream")
 )
 def test_one_pull_counts_once(requests: list[Request], targets: list[str], parents: dict[str, set[str]]) -> None:
     counter = PullCounter()
-    found = [pull.target for request in requests if (pull := counter.take(request, parents)) is not None]
+    found = [target for request in requests if (target := counter.take(request, parents)) is not None]
     assert found == targets
+
+
+def test_sources_are_told_apart() -> None:
+    counter = PullCounter()
+    assert counter.take(by_tag(INDEX, INDEX_TYPE), PARENTS) == "1.0"
+    assert counter.take(replace(by_digest(AMD64), source_id=2), PARENTS) == AMD64
+
+
+def test_an_index_of_more_platforms_than_are_remembered_is_one_pull() -> None:
+    counter = PullCounter()
+    children = [f"sha256:{number:064}" for number in range(2 * MAX_REMEMBERED)]
+    assert counter.take(by_tag(INDEX, INDEX_TYPE), {}) == "1.0"
+    parents = {child: {INDEX} for child in children}
+    assert {counter.take(by_digest(child), parents) for child in children} == {None}
+
+
+def test_an_index_within_an_index_has_parts_of_its_own() -> None:
+    counter, parents = PullCounter(), {OTHER: {INDEX}, AMD64: {OTHER}}
+    assert counter.take(by_tag(INDEX, INDEX_TYPE), parents) == "1.0"
+    assert counter.take(by_digest(OTHER, INDEX_TYPE), parents) is None
+    assert counter.take(by_digest(AMD64), parents) is None
 
 
 def test_what_is_known_to_belong_elsewhere_is_a_pull_of_its_own() -> None:
     counter = PullCounter()
     assert counter.take(by_tag(INDEX, INDEX_TYPE), {}) is not None
-    pull = counter.take(by_digest(OTHER), {OTHER: {ARM64}})
-    assert pull is not None
-    assert pull.target == OTHER
+    assert counter.take(by_digest(OTHER), {OTHER: {ARM64}}) == OTHER
 
 
 REQUESTS = st.builds(
@@ -111,12 +152,11 @@ REQUESTS = st.builds(
 def test_there_are_never_more_pulls_than_gets_by_others(requests: list[Request]) -> None:
     counter = PullCounter()
     for request in requests:
-        pull = counter.take(request, PARENTS)
-        if pull is not None:
+        target = counter.take(request, PARENTS)
+        if target is not None:
             assert not request.own
-            assert request.method != "HEAD"
-            assert pull.target
-            assert (pull.registry_id, pull.repository, pull.at) == (request.registry_id, request.repository, request.at)
+            assert not request.is_look
+            assert target in (request.names, "1", "2")
         elif request.method == "GET" and request.tag and not request.own:
             assert request.media_type == "application/octet-stream"
 

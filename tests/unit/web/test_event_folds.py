@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubedash.records import Event
+from kubedash.web.formatting import short_digest
 from kubedash.web.pages.event_folds import Fold, days, fold
-from kubedash.web.pages.event_words import requests_note, sentence
+from kubedash.web.pages.event_words import fields, marks, requests_note, sentence
 from tests.support.event_records import BLOB, INDEX, digest, event, newest_first
 
 
@@ -23,16 +24,34 @@ def lines(*events: Event) -> list[str]:
 def test_a_docker_pull_of_an_index_is_one_line() -> None:
     pull = fold(
         newest_first(
-            event(1, action="pull", method="HEAD", tag="1.4", digest=digest("a"), media_type=INDEX),
-            event(2, action="pull", method="GET", digest=digest("a"), media_type=INDEX),
-            event(3, action="pull", method="GET", digest=digest("b")),
-            event(4, action="pull", method="GET", digest=digest("c"), media_type=BLOB),
+            event(1, action="pull", method="HEAD", tag="1.4", digest=digest("a"), media_type=INDEX, counted=False),
+            event(2, action="pull", method="GET", digest=digest("a"), media_type=INDEX, pulled_as="1.4"),
+            event(3, action="pull", method="GET", digest=digest("b"), counted=False),
+            event(4, action="pull", method="GET", digest=digest("c"), media_type=BLOB, counted=False),
         )
     )
 
     assert [said(line) for line in pull] == ["ci pulled shop/api:1.4"]
-    assert requests_note(pull[0]) == "4 requests, 1 of them HEAD"
+    assert requests_note(pull[0]) == "1 pull, 4 requests, 1 of them HEAD"
     assert [found.id for found in pull[0].events] == [4, 3, 2, 1]
+    assert marks(pull[0]) == ()
+    assert [dict(fields(found)).get("Counts as") for found in pull[0].events] == [
+        None,
+        "part of a pull",
+        "a pull of the tag 1.4",
+        None,
+    ]
+
+
+def test_what_is_only_part_of_a_pull_says_so_where_it_stands_alone() -> None:
+    (part,) = fold(newest_first(event(1, action="pull", method="GET", digest=digest("b"), counted=False)))
+    assert said(part) == f"ci pulled shop/api@{short_digest(digest('b'))}"
+    assert [mark.text for mark in marks(part)] == ["part of a pull"]
+    layer = event(1, action="pull", method="GET", digest=digest("b"), media_type=BLOB, counted=False)
+    own = event(2, action="pull", method="GET", digest=digest("b"), counted=False, own=True)
+    for other in (layer, own):
+        (line,) = fold((other,))
+        assert "part of a pull" not in [mark.text for mark in marks(line)]
 
 
 def test_a_tag_that_was_only_asked_for_is_not_said_to_be_pulled() -> None:

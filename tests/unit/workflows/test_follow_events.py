@@ -139,14 +139,14 @@ def test_more_than_anybody_reads_at_once_is_a_flood_too(tmp_path: Path) -> None:
 
 def test_a_hundred_followers_read_the_store_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = 0
-    real = stored.after
+    real = stored.follow
 
     async def counted(*args: Any) -> Any:
         nonlocal reads
         reads += 1
         return await real(*args)
 
-    monkeypatch.setattr(event_tail.events, "after", counted)
+    monkeypatch.setattr(event_tail.events, "follow", counted)
 
     async def body(services: Services) -> None:
         ready = asyncio.Event()
@@ -171,28 +171,6 @@ def test_a_hundred_followers_read_the_store_once(tmp_path: Path, monkeypatch: py
 
     in_house(tmp_path, body)
     assert reads <= 2
-
-
-def test_an_event_committed_late_is_told_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process may number its events before ours and commit them after."""
-    hidden = {3}
-    real = stored.after
-
-    async def without_hidden(*args: Any) -> tuple[Event, ...]:
-        return tuple(event for event in await real(*args) if event.id not in hidden)
-
-    monkeypatch.setattr(event_tail.events, "after", without_hidden)
-
-    async def body(services: Services) -> None:
-        await push(services, 1)
-        async with follow_events.follow_events(services, ADMIN, ALL, None) as following:
-            await push(services, 2, 3)
-            assert names(await take(following, 2)) == ["event-2", "event-4"]
-            hidden.clear()
-            await push(services, 5)
-            assert sorted(names(await take(following, 2))) == ["event-3", "event-5"]
-
-    in_house(tmp_path, body)
 
 
 def test_a_person_may_follow_only_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

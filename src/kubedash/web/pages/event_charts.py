@@ -169,12 +169,9 @@ def _parts(row: tuple[int, ...], series: tuple[tuple[str, str], ...], top: int) 
 
 
 def left_out(stats: EventStats) -> str:
-    """What figures leave out and what they count, in words; empty where there is nothing to say."""
-    words = []
-    if stats.totals.pull:
-        words.append(
-            "Pulls are requests here, and an image for several platforms takes two; image and tag lists count it once."
-        )
-    if many := stats.totals.other:
-        words.append(f"{plural(many, 'more event')} not counted: checks by HEAD, layers, and KubeDash's own requests.")
-    return " ".join(words)
+    """What figures leave out, in words; empty where that is nothing."""
+    many = stats.totals.other
+    if not many:
+        return ""
+    what = "checks by HEAD, layers, parts of a pull that is counted, and KubeDash's own requests"
+    return f"{plural(many, 'more event')} not counted: {what}."

@@ -35,6 +35,7 @@ COLUMNS: Final = (
     "authenticated",
     "own",
     "counted",
+    "pulled_as",
     "strange",
     "event_id",
     "id",

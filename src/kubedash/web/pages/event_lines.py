@@ -59,6 +59,8 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many requests the line stands for; empty for one."""
     count: int
     """The same as a number."""
+    pulls: int
+    """How many pulls it stands for."""
     fold: str
     """Lines of pulls with the same text here may become one as they arrive; empty for others."""
     place: str
@@ -143,6 +145,7 @@ class Lines:
             tail=said.tail,
             note=event_words.requests_note(fold),
             count=len(fold.events),
+            pulls=event_words.pulls(fold),
             fold=_short_key(head) if head.action == "pull" else "",
             place=f"{head.registry or ''}/{head.repository or ''}",
             asked=event_words.only_asked(fold),

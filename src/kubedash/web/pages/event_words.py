@@ -57,6 +57,10 @@ REMOVED: Final = Mark(
 )
 ONLY_ASKED: Final = Mark("only asked", "plain", "HEAD: the client asked for the digest and pulled nothing.")
 
+PART: Final = Mark(
+    "part of a pull", "plain", "The client got the image's index a moment before: both together count as one pull."
+)
+
 
 def sentence(fold: Fold) -> Sentence:
     """What happened, in one line; every name in it is somebody else's text."""
@@ -76,6 +80,17 @@ def sentence(fold: Fold) -> Sentence:
 def only_asked(fold: Fold) -> bool:
     """Every request was a HEAD: nothing was pulled."""
     return fold.head.action == "pull" and all(event.method == "HEAD" for event in fold.events)
+
+
+def only_parts(fold: Fold) -> bool:
+    """Manifests were got, and each of them belongs to a pull of something else."""
+    got = [event for event in fold.events if event.method != "HEAD" and not is_blob(event)]
+    return bool(got) and pulls(fold) == 0 and fold.head.action == "pull" and not fold.head.own
+
+
+def pulls(fold: Fold) -> int:
+    """How many pulls the line stands for, as figures count them."""
+    return sum(event.counted and event.action == "pull" for event in fold.events)
 
 
 def target(event: Event) -> str:
@@ -144,12 +159,13 @@ def _with(fold: Fold) -> str:
 
 
 def requests_note(fold: Fold) -> str:
-    """`6 requests, 2 of them HEAD`: how many events a line of pulls stands for; empty for one."""
+    """`1 pull, 3 requests, 1 of them HEAD`: how many events a line of pulls stands for; empty for one."""
     if fold.head.action != "pull" or len(fold.events) == 1:
         return ""
     asked = sum(event.method == "HEAD" for event in fold.events)
     all_asked = asked == len(fold.events)
-    return plural(len(fold.events), "request") + (f", {asked} of them HEAD" if asked and not all_asked else "")
+    told = f"{plural(pulls(fold), 'pull')}, " if pulls(fold) else ""
+    return told + plural(len(fold.events), "request") + (f", {asked} of them HEAD" if asked and not all_asked else "")
 
 
 def marks(fold: Fold, *, removed: bool = False) -> tuple[Mark, ...]:
@@ -159,6 +175,7 @@ def marks(fold: Fold, *, removed: bool = False) -> tuple[Mark, ...]:
         (head.strange is not None, Mark("strange", "warn", f"Kept as it came: {head.strange}.")),
         (head.own, OWN),
         (only_asked(fold), ONLY_ASKED),
+        (only_parts(fold), PART),
         (not head.authenticated, UNAUTHENTICATED),
         (head.registry is None, UNATTRIBUTED),
         (removed, REMOVED),
@@ -188,6 +205,7 @@ def fields(event: Event) -> tuple[tuple[str, str], ...]:
         ("Address", _address(event)),
         ("User agent", event.user_agent),
         ("Method", event.method),
+        ("Counts as", _counts_as(event)),
         ("Happened", exact_time(event.occurred_at) if event.occurred_at else None),
         ("Received", exact_time(event.received_at)),
         ("Instance", event.instance),
@@ -198,6 +216,15 @@ def fields(event: Event) -> tuple[tuple[str, str], ...]:
         ("Strange", event.strange),
     )
     return tuple((name, value) for name, value in told if value)
+
+
+def _counts_as(event: Event) -> str | None:
+    """Of a pull: one of what, or why it is none."""
+    if event.action != "pull":
+        return None
+    if event.counted:
+        return f"a pull of the tag {event.pulled_as}" if event.pulled_as else "a pull"
+    return PART.text if only_parts(Fold(event, (event,))) else None
 
 
 def _address(event: Event) -> str | None:

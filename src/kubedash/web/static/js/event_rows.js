@@ -27,8 +27,10 @@ function foldInto(list, row) {
   const old = [...list.children].find((other) => same(other) || ends(other));
   if (!old || !same(old) || Math.abs(Date.parse(row.dataset.at) - Date.parse(old.dataset.at)) > NEAR) return;
   const count = Number(old.dataset.count) + 1;
-  row.dataset.count = count;
-  row.querySelector("[data-requests]").textContent = `${count} requests`;
+  const pulls = Number(old.dataset.pulls) + Number(row.dataset.pulls);
+  Object.assign(row.dataset, { count, pulls });
+  const told = pulls ? `${pulls} ${pulls === 1 ? "pull" : "pulls"}, ` : "";
+  row.querySelector("[data-requests]").textContent = `${told}${count} requests`;
   const pulled = !("asked" in old.dataset && "asked" in row.dataset);
   if ("tagged" in old.dataset && !("tagged" in row.dataset)) {
     row.querySelector("[data-said]").replaceWith(old.querySelector("[data-said]"));
@@ -40,6 +42,8 @@ function foldInto(list, row) {
     row.querySelector("[data-verb]").textContent = "pulled";
     row.querySelector('[data-mark="only asked"]')?.remove();
   }
+  // What is part of a pull stands beside it now.
+  if (pulls) row.querySelector('[data-mark="part of a pull"]')?.remove();
   old.remove();
 }
 
