@@ -3,7 +3,9 @@
 Twenty honest senders post 400 events a second, far below what the server takes. Now and
 then four connections of another address send what they can without pause, at the lowest
 priority as they share the processors. With the flood and without it are measured in
-turns, in one run.
+turns, in one run; what counts is the turn in the middle, as other work on the machine
+disturbs some, and the worst is told beside it. What the flood may send at once is sent
+in its first turn.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, Final, NamedTuple
 
 from bench.events import PASSWORD
@@ -24,9 +27,9 @@ from bench.figures import Figure, quantile
 from bench.flooder import KINDS, TOKEN
 from demo.server import ServerProcess
 
-SECONDS: Final = float(os.environ.get("BENCH_FLOOD_SECONDS", "4"))
+SECONDS: Final = float(os.environ.get("BENCH_FLOOD_SECONDS", "2"))
 """Of a turn."""
-TURNS: Final = 4
+TURNS: Final = 9
 LEAST_SHARE: Final = 0.9
 MOST_TIMES: Final = 2.0
 _GOAL: Final = f"≥ {LEAST_SHARE} of the rate, p99 ≤ {MOST_TIMES:.0f} ×"
@@ -42,9 +45,11 @@ class Seen(NamedTuple):
     rate: float
     p50: float
     p99: float
+    worst: float
+    """p99 of the worst turn."""
 
     def __str__(self) -> str:
-        return f"{self.rate:.0f} a second, p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms"
+        return f"{self.rate:.0f} a second, p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms (at worst {self.worst:.0f} ms)"
 
 
 def figures() -> Iterator[Figure]:
@@ -77,12 +82,13 @@ def _beside(port: int, kind: str) -> Figure:
 
 
 def _seen(posts: Sequence[Slice], slices: Sequence[Slice]) -> Seen:
-    took, answered = [], 0
+    turns = []
     for began, ended in slices:
-        took += [seconds for planned, seconds in posts if began + _SETTLE <= planned < ended]
-        answered += sum(began + _SETTLE <= planned + seconds < ended for planned, seconds in posts)
-    rate = answered / (len(slices) * (SECONDS - _SETTLE))
-    return Seen(rate, quantile(took, 0.5) * 1000, quantile(took, 0.99) * 1000)
+        took = [seconds * 1000 for planned, seconds in posts if began + _SETTLE <= planned < ended]
+        answered = sum(began + _SETTLE <= planned + seconds < ended for planned, seconds in posts)
+        turns.append((answered / (SECONDS - _SETTLE), quantile(took, 0.5), quantile(took, 0.99)))
+    rates, halves, tails = zip(*turns, strict=True)
+    return Seen(sum(rates) / len(rates), median(halves), median(tails), max(tails))
 
 
 def _sender(order: Mapping[str, Any], *before: str) -> subprocess.Popen[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -117,20 +116,22 @@ def test_who_is_refused_again_and_again_is_refused_slowly(clock: Clock, monkeypa
 
 def _parts(*parts: bytes, endless: bool = False) -> Any:
     """A `receive` that hands them over."""
-    left: Iterator[bytes] = iter(parts)
+    left = list(parts)
 
     async def receive() -> dict[str, Any]:
-        part = next(left, None)
-        if part is None:
-            assert endless, "nothing more was to be received"
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": part, "more_body": endless or part is not parts[-1]}
+        assert left, "nothing more was to be received"
+        part = left.pop(0)
+        return {"type": "http.request", "body": part, "more_body": endless or bool(left)}
 
     return receive
 
 
 async def _gone() -> Any:
     return {"type": "http.disconnect"}
+
+
+async def _stuck() -> Any:
+    await asyncio.Event().wait()
 
 
 def _long(here: Bodies, receive: Any, length: int | None, held: ExitStack, address: str = "a") -> bytes:
@@ -140,7 +141,7 @@ def _long(here: Bodies, receive: Any, length: int | None, held: ExitStack, addre
 def test_bodies_arrive_whole_however_they_are_cut() -> None:
     here = Bodies(Pace())
     with ExitStack() as held:
-        assert run(here.short(_parts(b"ab", b"", b"c"))) == b"abc"
+        assert run(here.short(_parts(b"ab", b"", b"c"), "a")) == b"abc"
         assert _long(here, _parts(b"ab", b"c"), FREE + 1, held) == b"abc"
         assert _long(here, _parts(b"ab", b"c"), None, held) == b"abc"
         large = b"x" * (LARGE // 2)
@@ -148,7 +149,7 @@ def test_bodies_arrive_whole_however_they_are_cut() -> None:
         assert here._large == {"a"}
     assert here._large == set()
     with pytest.raises(Unavailable):
-        run(here.short(_gone))
+        run(here.short(_gone, "a"))
 
 
 def test_what_is_refused_is_not_received() -> None:
@@ -169,8 +170,16 @@ def test_what_was_not_announced_is_refused_as_soon_as_it_shows() -> None:
     here = Bodies(Pace())
     with ExitStack() as held, pytest.raises(TooBig):
         _long(here, _parts(*[part] * 6, endless=True), None, held)
-    with ExitStack() as held, pytest.raises(TooMany):
-        _long(here, _parts(*[b"x"] * (BURST // 1024), endless=True), None, held)
+
+
+def test_a_body_that_comes_byte_by_byte_costs_more() -> None:
+    here = Bodies(Pace())
+    for _ in range(BURST // bodies._LEAST_PART // 5_000):
+        with pytest.raises(AssertionError), ExitStack() as held:  # As nothing more comes.
+            _long(here, _parts(*[b"x"] * 5_000, endless=True), None, held)
+    with pytest.raises(TooMany):
+        run(here.short(_parts(*[b"x"] * 5_000, endless=True), "a"))
+    assert run(here.short(_parts(*[b"x"] * 8), "a")) == b"x" * 8
 
 
 def test_one_large_post_of_an_address_at_a_time() -> None:
@@ -191,7 +200,7 @@ def test_one_large_post_of_an_address_at_a_time() -> None:
 def test_who_sends_slowly_is_ended_and_nobody_else() -> None:
     async def story() -> None:
         patience = Patience(0.05)
-        stuck = asyncio.ensure_future(patience.within(bodies._short(_parts(b"x", endless=True))))
+        stuck = asyncio.ensure_future(patience.within(bodies._part(_stuck)))
         cancelled = asyncio.ensure_future(patience.within(asyncio.sleep(9)))
         await asyncio.sleep(0)
         cancelled.cancel()
@@ -199,8 +208,7 @@ def test_who_sends_slowly_is_ended_and_nobody_else() -> None:
             await cancelled
         with pytest.raises(TooSlow):
             await stuck
-        assert stuck.get_name()
-        assert await patience.within(bodies._short(_parts(b"x"))) == b"x"
+        assert await patience.within(bodies._part(_parts(b"x"))) == (b"x", False)
         await asyncio.sleep(0.2)
         assert patience._timer is None
         assert not patience._young | patience._old | patience._ended

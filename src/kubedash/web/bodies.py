@@ -20,7 +20,7 @@ MAX_AT_ONCE: Final = 8
 SECONDS: Final = 10.0
 """At least so long, and at most twice that, a body may take to arrive."""
 _LEAST_PART: Final = 1024
-"""Bytes that a part costs at least where the sender cuts the body into pieces: receiving it costs time, too."""
+"""Bytes that a part costs at least: whoever sends a body byte by byte makes work, too."""
 T = TypeVar("T")
 
 
@@ -38,9 +38,9 @@ class Bodies:
         self._patience = Patience(SECONDS)
         self._large: set[str] = set()
 
-    async def short(self, receive: Receive) -> bytes:
-        """One that was announced with at most `FREE` bytes. Raises `TooSlow`."""
-        return await self._patience.within(_short(receive))
+    async def short(self, receive: Receive, address: str) -> bytes:
+        """One that was announced with at most `FREE` bytes. Raises `TooMany` and `TooSlow`."""
+        return await self._patience.within(self._received(receive, address, FREE))
 
     async def long(self, receive: Receive, address: str, length: int | None, held: ExitStack) -> bytes:
         """Any other; `length` is None where it was not announced.
@@ -49,30 +49,30 @@ class Bodies:
         `TooSlow`, before reading where the length tells, without reading on else.
         """
         if length is None:
-            return await self._patience.within(self._unannounced(receive, address, held))
+            return await self._patience.within(self._received(receive, address, FREE, held))
         if length > MAX_BODY:
             raise _too_big()
         if length >= LARGE:
             held.enter_context(self._place(address))
         self._pace.take(address, length - FREE)
-        return await self._patience.within(_short(receive))
+        return await self._patience.within(self._received(receive, address, length))
 
-    async def _unannounced(self, receive: Receive, address: str, held: ExitStack) -> bytes:
+    async def _received(self, receive: Receive, address: str, paid: int, held: ExitStack | None = None) -> bytes:
+        """The whole body. What it costs beyond `paid` is taken on the way; with `held` its size is not known yet."""
         parts: list[bytes] = []
         size, cost, more = 0, 0, True
         while more:
             part, more = await _part(receive)
-            large = size >= LARGE
-            size += len(part)
+            parts.append(part)
+            before, size = size, size + len(part)
             if size > MAX_BODY:
                 raise _too_big()
-            if size >= LARGE and not large:
+            if held is not None and before < LARGE <= size:
                 held.enter_context(self._place(address))
-            paid = max(cost, FREE)
             cost += max(len(part), _LEAST_PART)
             if cost > paid:
                 self._pace.take(address, cost - paid)
-            parts.append(part)
+                paid = cost
         return b"".join(parts)
 
     @contextmanager
@@ -124,17 +124,6 @@ class Patience:
         self._old, self._young = self._young, set()
         again = bool(self._old)
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._grow_old) if again else None
-
-
-async def _short(receive: Receive) -> bytes:
-    part, more = await _part(receive)
-    if not more:
-        return part
-    parts = [part]
-    while more:
-        part, more = await _part(receive)
-        parts.append(part)
-    return b"".join(parts)
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:

@@ -86,7 +86,7 @@ class Webhooks:
         length = _length_of(headers.get("content-length"))
         post = partial(Post, admission=admission, headers=headers, address=address or None)
         if length is not None and length <= FREE:
-            return await record_events(services, post(body=await self._bodies.short(receive)))
+            return await record_events(services, post(body=await self._bodies.short(receive, address)))
         with ExitStack() as held:
             return await record_events(services, post(body=await self._bodies.long(receive, address, length, held)))
 
