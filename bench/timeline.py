@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -36,9 +36,11 @@ ROUNDS: Final = 40
 WARM_UP: Final = 3
 ROWS: Final = 100
 GOAL_MILLISECONDS: Final = 50.0
-Case = Callable[[ReadSession], Awaitable[object]]
+Case = Callable[[ReadSession], Coroutine[Any, Any, object]]
 BUSY: Final = EventFilter(repository="team0/service-0")
 _MAIN: Final = "main"
+_COLD: Final = ", the first time after the start or midnight"
+"""Without a goal of its own: the sums of days that are over are read once, and then kept."""
 
 
 def _filters(newest: Event) -> dict[str, EventFilter]:
@@ -92,7 +94,7 @@ async def _cases(session: ReadSession) -> dict[str, Case]:
         found[f"figures of {name}"] = _stats(where, newest, event_stats.PastSums())
     for days in (7, 30, 90):
         where = EventFilter(since=newest.at - timedelta(days=days))
-        found[f"figures of {days} days, the first time in a minute"] = _stats(where, newest, None)
+        found[f"figures of {days} days{_COLD}"] = _stats(where, newest, None)
     return found
 
 
@@ -101,7 +103,7 @@ def _page(where: EventFilter, cursor: str | None = None) -> Case:
 
 
 def _stats(where: EventFilter, newest: Event, past: event_stats.PastSums | None) -> Case:
-    """With `past` as the server has it: sums of what is over are kept for a minute."""
+    """With `past` as the server has it: sums of what is over are kept."""
     return lambda session: event_stats.stats(session, where, newest.at, past)
 
 
@@ -121,8 +123,7 @@ async def _timed(database: Database, case: Case) -> list[float]:
     taken = []
     for _ in range(WARM_UP + ROUNDS):
         began = time.perf_counter()
-        async with database.read() as session:
-            await case(session)
+        await database.read_in_one(case)
         taken.append((time.perf_counter() - began) * 1000)
     return taken[WARM_UP:]
 
@@ -162,7 +163,11 @@ def _report(kind: str, found: dict[str, list[float]]) -> Iterator[Figure]:
     for name, taken in found.items():
         middle, tail = quantile(taken, 0.5), quantile(taken, 0.95)
         goal = f"p95 ≤ {GOAL_MILLISECONDS:.0f} ms"
-        yield Figure(f"{kind}: {name}", f"p50 {middle:.1f} ms, p95 {tail:.1f} ms", goal, tail <= GOAL_MILLISECONDS)
+        measured = f"p50 {middle:.1f} ms, p95 {tail:.1f} ms"
+        if name.endswith(_COLD):
+            yield Figure(f"{kind}: {name}", measured)
+        else:
+            yield Figure(f"{kind}: {name}", measured, goal, tail <= GOAL_MILLISECONDS)
 
 
 def main() -> None:

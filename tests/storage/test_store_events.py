@@ -286,6 +286,40 @@ def test_top_lists_remember_what_is_over_and_count_what_goes_on(database: Databa
     database.run(body)
 
 
+def test_sums_of_what_is_over_hold_until_something_comes_late(
+    database: DatabaseAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(store: Database) -> None:
+        _, source = await _registry(store, "main")
+        past, seconds = event_stats.PastSums(), [0.0]
+        monkeypatch.setattr(event_stats, "monotonic", lambda: seconds[0])
+
+        async def count_of(repository: str) -> int:
+            await _count(store)
+            async with store.read() as session:
+                found = await event_stats.stats(session, EventFilter(since=NOW - 60 * DAY), NOW, past)
+            return sum(entry.count for entry in found.top_repositories if entry.name == repository)
+
+        await _add(store, row(source, 1, NOW - 5 * DAY))
+        assert await count_of("team/api") == 1
+        await _add(store, row(source, 2, NOW))
+        await _count(store)
+        async with store.write() as session:
+            # Nobody tells of this: it shows whether the past is read again.
+            await session.run(text("UPDATE event_rollup SET name = 'team/web' WHERE name = 'team/api'"))
+        seconds[0] = 10 * event_stats.KEPT_SECONDS
+        assert (await count_of("team/api"), await count_of("team/web")) == (1, 1)
+        await _add(store, row(source, 3, NOW - 4 * DAY, repository="team/late"))
+        assert await count_of("team/late") == 1
+        assert (await count_of("team/api"), await count_of("team/web")) == (0, 2)
+        await _add(store, row(source, 4, NOW - 4 * DAY, repository="team/late"))
+        assert await count_of("team/late") == 1
+        seconds[0] += event_stats.KEPT_SECONDS
+        assert await count_of("team/late") == 2
+
+    database.run(body)
+
+
 def test_old_weeks_go_but_not_before_they_are_counted(database: DatabaseAt) -> None:
     async def body(store: Database) -> None:
         _, source = await _registry(store, "main")

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, func, select, text, tuple_
 
 from kubedash.policy.events import AHEAD
+from kubedash.storage import event_rollups
 from kubedash.storage.database import Database, ReadSession
 from kubedash.storage.event_tables import event, event_cursor, event_key
 from kubedash.storage.values import to_micros
@@ -87,7 +88,8 @@ async def forget_keys_before(database: Database, moment: datetime) -> None:
 
 async def _worked_off(session: ReadSession) -> int:
     """Everybody has come past this id; 0 where nobody has come anywhere."""
-    return int(await session.scalar(select(func.min(event_cursor.c.position))) or 0)
+    at_work = event_cursor.c.name != event_rollups.LATE
+    return int(await session.scalar(select(func.min(event_cursor.c.position)).where(at_work)) or 0)
 
 
 async def _drop_weeks(database: Database, before: int, upto: int) -> None:

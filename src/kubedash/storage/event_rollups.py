@@ -40,11 +40,19 @@ BY_REPOSITORY: Final = 1
 BY_ACTOR: Final = 2
 EVERY_SOURCE: Final = 0
 CURSOR: Final = "rollup"
+LATE: Final = "late"
+"""Moves where events of an hour that was over were counted: who remembers such sums reads them again."""
 WRITING_LOCK: Final = 0x6B64_6576
 """Shared by those who add events, held alone for a moment by who counts them: see `settled_id`."""
 _SECOND: Final = 1_000_000
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _WHICH: Final = (event.c.id > bindparam("behind"), event.c.id <= bindparam("upto"))
+_LATE_ONES: Final = (
+    select(event.c.id)
+    # Not the bare column: the id is the better way to so few, and a planner may take another index.
+    .where(*_WHICH, event.c.occurred_at.op("+")(literal_column("0")) < bindparam("this_hour"))
+    .limit(1)
+)
 
 
 async def settled_id(session: WriteSession) -> int:
@@ -75,6 +83,9 @@ async def add(session: WriteSession, behind: int, upto: int, at: datetime) -> No
     """Counts the events with these ids; `event_feed.is_at` has seen to it that nobody else does."""
     for statement in _statements(session.dialect):
         await session.run(statement, {"behind": behind, "upto": upto})
+    this_hour = to_micros(at.replace(minute=0, second=0, microsecond=0))
+    if await session.scalar(_LATE_ONES, {"behind": behind, "upto": upto, "this_hour": this_hour}) is not None:
+        await move(session, LATE, upto, at)
     await move(session, CURSOR, upto, at)
 
 

@@ -31,7 +31,8 @@ TOP: Final = 10
 COUNTED_AT_ONCE: Final = 5_000
 """Events that are looked at where no rollup fits."""
 MOST_KEPT: Final = 32
-MOST_NAMES: Final = 50_000
+MOST_NAMES: Final = 200_000
+"""Of all sums together: some dozen MiB."""
 KEPT_SECONDS: Final = 60.0
 LONGEST: Final = timedelta(days=3_700)
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
@@ -84,23 +85,28 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class PastSums:
-    """Sums of hours and days that are over, kept for a minute: an event that comes late is in them then.
+    """Sums of hours and days that are over: they are many names, and every page with a top list asks for them.
 
-    They are many names, and every page with a top list asks for the same ones.
+    They hold until events of such an hour come late, and for a minute then: a registry whose
+    clock is slow sends nothing else.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, tuple[float, Mapping[tuple[str, int], int]]] = {}
+        self._kept: dict[Hashable, tuple[float, int, Mapping[tuple[str, int], int]]] = {}
+        self._names = 0
 
-    def get(self, key: Hashable) -> Mapping[tuple[str, int], int] | None:
-        until, sums = self._kept.get(key, (0.0, {}))
-        return sums if monotonic() < until else None
+    def get(self, key: Hashable, late: int) -> Mapping[tuple[str, int], int] | None:
+        """`late`: how far events that came late are counted (`event_rollups.LATE`)."""
+        until, known, sums = self._kept.get(key, (0.0, 0, {}))
+        return sums if until and (known == late or monotonic() < until) else None
 
-    def keep(self, key: Hashable, sums: Mapping[tuple[str, int], int]) -> None:
-        if len(self._kept) >= MOST_KEPT:
+    def keep(self, key: Hashable, late: int, sums: Mapping[tuple[str, int], int]) -> None:
+        self._names += len(sums)
+        if len(self._kept) >= MOST_KEPT or self._names > MOST_NAMES:
             self._kept.clear()
+            self._names = len(sums)
         if len(sums) <= MOST_NAMES:
-            self._kept[key] = (monotonic() + KEPT_SECONDS, sums)
+            self._kept[key] = (monotonic() + KEPT_SECONDS, late, sums)
 
 
 async def stats(session: ReadSession, where: EventFilter, now: datetime, past: PastSums | None = None) -> EventStats:
@@ -116,9 +122,9 @@ async def stats(session: ReadSession, where: EventFilter, now: datetime, past: P
     if subject is None:
         return await _counted(session, where, found, stretch, as_of)
     identifiers = None if where.registry is None else source_ids(found, where.registry)
-    return await _rolled_up(
-        session, Rolled(*subject, identifiers, _tallies(where), stretch, now, past or PastSums()), found, as_of
-    )
+    late, _ = await rollups.position(session, rollups.LATE)
+    wanted = Rolled(*subject, identifiers, _tallies(where), stretch, now, past or PastSums(), late)
+    return await _rolled_up(session, wanted, found, as_of)
 
 
 def _countable(moment: datetime) -> datetime:
@@ -152,6 +158,8 @@ class Rolled(msgspec.Struct, frozen=True):
     stretch: Stretch
     now: datetime
     past: PastSums
+    late: int
+    """How far events that came late are counted."""
 
 
 async def _rolled_up(session: ReadSession, wanted: Rolled, found: Sources, as_of: datetime | None) -> EventStats:
@@ -225,10 +233,10 @@ async def _top(session: ReadSession, wanted: Rolled, dimension: int, found: Sour
     """The names that were counted most: what is over from memory where it is there, what goes on from the store."""
     over, going_on = wanted.stretch.parted(wanted.now)
     key = (dimension, tuple(wanted.source_ids or ()), wanted.source_ids is None, wanted.tallies, over)
-    sums = wanted.past.get(key)
+    sums = wanted.past.get(key, wanted.late)
     if sums is None:
         sums = await _sums(session, wanted, dimension, over)
-        wanted.past.keep(key, sums)
+        wanted.past.keep(key, wanted.late, sums)
     total = dict(sums)
     for name, many in (await _sums(session, wanted, dimension, going_on)).items():
         total[name] = total.get(name, 0) + many

@@ -17,16 +17,15 @@ async def open_events(services: Services, actor: Actor, query: EventQuery) -> Pa
     if query.cursor is None:
         # What is no pull of its own is known then.
         await try_to_count(services, actor, 1)
-    async with services.database.read() as session:
-        return await events.page(session, query)
+    return await services.database.read_in_one(lambda session: events.page(session, query))
 
 
 async def event_stats(services: Services, actor: Actor, where: EventFilter) -> EventStats:
     """The figures of what the filter lets through, with what has just come."""
     access.require(actor, Permission.EVENTS_READ)
     await try_to_count(services, actor, BEHIND_AT_MOST)
-    async with services.database.read() as session:
-        return await figures.stats(session, where, services.clock(), services.reception.past)
+    now, past = services.clock(), services.reception.past
+    return await services.database.read_in_one(lambda session: figures.stats(session, where, now, past))
 
 
 async def newest_event(services: Services, actor: Actor) -> int:
