@@ -16,7 +16,7 @@ from kubedash.policy.access import Actor
 from kubedash.records import Event, EventFilter, encode_json
 from kubedash.web.addresses import safe_next
 from kubedash.web.given import GivenActor, GivenServices
-from kubedash.web.live_stream import HEADERS, HEARTBEAT_SECONDS, LONGEST_SECONDS
+from kubedash.web.live_stream import HEADERS, HEARTBEAT_SECONDS, Listener
 from kubedash.web.metrics import STREAMS
 from kubedash.web.pages.event_filters import filters_of
 from kubedash.web.pages.event_folds import Fold
@@ -47,7 +47,8 @@ async def stream_events(request: HtmlRequest, services: GivenServices, actor: Gi
     page = safe_next(asked.get("page"), urls_of(request).path("/events"))
     rows = Rows(renderer_of(request), page, across="registry" not in asked)
     after = _known(request.headers.get("Last-Event-ID") or asked.get("after"))
-    return Stream(_chunks(services, actor, where, after, rows), media_type=MEDIA_TYPE, headers=HEADERS)
+    chunks = _chunks(services, actor, where, after, rows, Listener(request))
+    return Stream(chunks, media_type=MEDIA_TYPE, headers=HEADERS)
 
 
 def _known(text: str | None) -> int | None:
@@ -81,16 +82,14 @@ def _line(renderer: Renderer, event: Event, page: str, across: bool, today: int)
 
 
 async def _chunks(
-    services: Services, actor: Actor, where: EventFilter, after: int | None, rows: Rows
+    services: Services, actor: Actor, where: EventFilter, after: int | None, rows: Rows, listener: Listener
 ) -> AsyncIterator[bytes]:
     """What arrives together is sent together: a hundred viewers are a hundred writes, not thousands."""
-    clock = asyncio.get_running_loop().time
-    ends = clock() + LONGEST_SECONDS
     last = after or 0
     with STREAMS.track_inprogress():
         async with follow_events.follow_events(services, actor, where, after) as batches:
             yield b": listening\nretry: %d\n\n" % _RETRY_MILLISECONDS
-            while clock() < ends:
+            while await listener.may_go_on():
                 try:
                     found = await asyncio.wait_for(anext(batches), HEARTBEAT_SECONDS)
                 except TimeoutError:

@@ -17,7 +17,7 @@ from kubedash.errors import NotSignedIn
 from kubedash.policy.access import ANONYMOUS, Actor
 from kubedash.settings import Settings
 from kubedash.storage.sealing import derive_key, load_key
-from kubedash.web.sessions import COOKIE, user_id_of
+from kubedash.web.sessions import COOKIE, user_id_now, user_id_of
 from kubedash.workflows import sign_in
 from kubedash.workflows.services import Services
 
@@ -59,6 +59,20 @@ async def _actor_of_session(
         except NotSignedIn:
             connection.clear_session()
     return Actor(name=ANONYMOUS.name, role=None, via="session", address=address)
+
+
+async def is_still_let_in(request: Request[Any, Any, State]) -> bool:
+    """Whether the same request would come in as the same actor now: streams outlast sessions, tokens and roles."""
+    services: Services = request.app.state.services
+    actor = provide_actor(request)
+    token = bearer_token(request.headers.get("authorization"))
+    try:
+        if token is not None:
+            return await sign_in.actor_of_token(services, token, actor.address) == actor
+        user_id = await user_id_now(request)
+        return user_id is not None and await sign_in.actor_of_session(services, user_id, actor.address) == actor
+    except NotSignedIn:
+        return False
 
 
 class FormGuard(CSRFMiddleware):

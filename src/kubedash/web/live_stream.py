@@ -12,6 +12,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from kubedash.policy.access import Actor
 from kubedash.web.given import GivenActor, GivenServices
+from kubedash.web.guards import is_still_let_in
 from kubedash.web.metrics import STREAMS
 from kubedash.web.rendering import HtmlRequest
 from kubedash.workflows import follow
@@ -20,7 +21,9 @@ from kubedash.workflows.services import Services
 HEARTBEAT_SECONDS: Final = 20.0
 """Proxies close a line that says nothing for a minute."""
 LONGEST_SECONDS: Final = 600.0
-"""Then the browser comes again, and shows again who it is."""
+"""Then the browser comes again."""
+CHECK_SECONDS: Final = 30.0
+"""So long, and a heartbeat more, somebody may still listen who has signed out, or may no longer."""
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -35,16 +38,34 @@ async def live(
     topics = follow.check_topics(services, actor, topic)
     if request.scope["state"].get("is_head"):
         return Response(None, media_type="text/event-stream", headers=HEADERS)
-    return ServerSentEvent(_events(services, actor, topics), headers=HEADERS)
+    return ServerSentEvent(_events(services, actor, topics, Listener(request)), headers=HEADERS)
 
 
-async def _events(services: Services, actor: Actor, topics: tuple[str, ...]) -> AsyncIterator[ServerSentEventMessage]:
-    clock = asyncio.get_running_loop().time
-    ends = clock() + LONGEST_SECONDS
+class Listener:
+    """Whether who opened a stream may go on listening."""
+
+    def __init__(self, request: HtmlRequest) -> None:
+        self._request = request
+        self._clock = asyncio.get_running_loop().time
+        self._ends = self._clock() + LONGEST_SECONDS
+        self._check_at = self._clock() + CHECK_SECONDS
+
+    async def may_go_on(self) -> bool:
+        """Asked between two messages; looked up again from time to time."""
+        now = self._clock()
+        if now < self._check_at:
+            return now < self._ends
+        self._check_at = now + CHECK_SECONDS
+        return now < self._ends and await is_still_let_in(self._request)
+
+
+async def _events(
+    services: Services, actor: Actor, topics: tuple[str, ...], listener: Listener
+) -> AsyncIterator[ServerSentEventMessage]:
     with STREAMS.track_inprogress():
         async with follow.follow(services, actor, topics) as messages:
             yield ServerSentEventMessage(comment="listening")
-            while clock() < ends:
+            while await listener.may_go_on():
                 try:
                     message = await asyncio.wait_for(anext(messages), HEARTBEAT_SECONDS)
                 except TimeoutError:

@@ -61,14 +61,9 @@ class DatabaseSessions(BaseSessionBackend["SessionConfig"]):
         return connection.cookies.get(COOKIE)
 
     async def load_from_connection(self, connection: _Connection) -> dict[str, Any]:
-        cookie = connection.cookies.get(COOKIE)
-        if not cookie:
-            return {}
-        async with _services(connection).database.read() as session:
-            data = await people.session_data(session, cookie, _services(connection).clock())
+        data = await _kept(connection)
         connection.scope["state"][_LOADED] = data
-        found: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any]) if data else {}
-        return found
+        return _values(data)
 
     async def store_in_message(self, scope_session: ScopeSession, message: Message, connection: _Connection) -> None:
         if message["type"] != "http.response.start":
@@ -144,6 +139,25 @@ class SessionConfig(BaseBackendConfig[DatabaseSessions]):
 
 def session_config(settings: Settings) -> SessionConfig:
     return SessionConfig(path=settings.base_path or "/", secure=settings.secure_cookies)
+
+
+async def user_id_now(connection: _Connection) -> int | None:
+    """Whose session this request's key opens at this moment; None where it has ended meanwhile."""
+    return user_id_of(_values(await _kept(connection)))
+
+
+async def _kept(connection: _Connection) -> bytes | None:
+    cookie = connection.cookies.get(COOKIE)
+    if not cookie:
+        return None
+    services = _services(connection)
+    async with services.database.read() as session:
+        return await people.session_data(session, cookie, services.clock())
+
+
+def _values(data: bytes | None) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any]) if data else {}
+    return found
 
 
 def _services(connection: _Connection) -> Services:
