@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Iterator
@@ -15,12 +16,15 @@ import pytest
 from kubedash.errors import Unavailable
 from kubedash.policy.access import SYSTEM
 from kubedash.records import Event, EventFilter, EventQuery, RegistrySecrets, RegistrySettings
+from kubedash.storage.database import WriteSession
 from kubedash.storage.event_writer import EventWriter
+from kubedash.storage.event_writing import Arrival
 from kubedash.web import bodies, pace
 from kubedash.workflows import event_secrets, events, registries
 from kubedash.workflows.reception import Post
 from kubedash.workflows.record_events import record_events
-from tests.support.events import CONTENT_TYPE, envelope, told
+from kubedash.workflows.services import Services
+from tests.support.events import CONTENT_TYPE, envelope, notification, told
 from tests.support.pages import ADMIN, Site, open_site
 
 PATH = "/plugins/registry/events"
@@ -234,11 +238,11 @@ def test_an_address_that_sends_too_fast_is_told_so(tmp_path: Path, monkeypatch: 
 
 
 def test_a_store_that_is_down_makes_the_registry_come_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(self: EventWriter, batch: object) -> int:
+    async def broken(*_: object) -> int:
         raise Unavailable("The database does not answer.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(EventWriter, "_transaction", broken)
+        patched.setattr(EventWriter, "_add", broken)
         answer = _post(site, envelope(told(1)))
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert answer.headers["retry-after"]
@@ -247,16 +251,36 @@ def test_a_store_that_is_down_makes_the_registry_come_again(site: Site, monkeypa
 
 
 def test_a_post_that_cannot_be_stored_fails_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = EventWriter._transaction
+    whole, together = EventWriter._add, []
 
-    async def picky(self: EventWriter, batch: Any) -> int:
+    async def picky(self: EventWriter, session: WriteSession, batch: Any, made: Any) -> int:
+        together.append(len(batch))
+        stored = await whole(self, session, batch, made)
         if any(row["event_id"] == "event-13" for post in batch for row in post.rows):
             raise ValueError("a bug")
-        return await whole(self, batch)
+        return stored
 
-    monkeypatch.setattr(EventWriter, "_transaction", picky)
+    async def add_all(services: Services) -> list[object]:
+        arrivals = [
+            Arrival(
+                notification=notification(number),
+                registry_id=None,
+                authenticated=False,
+                sender=None,
+                received_at=services.clock(),
+            )
+            for number in (12, 13, 14)
+        ]
+        return await asyncio.gather(*(services.events.add([one]) for one in arrivals), return_exceptions=True)
+
+    monkeypatch.setattr(EventWriter, "_add", picky)
+    first, second, third = site.call(add_all)
+    assert together == [3, 1, 1, 1]
+    assert isinstance(second, ValueError)
+    assert isinstance(first, int)
+    assert isinstance(third, int)
+    assert sorted(event.event_id for event in _kept(site)) == ["event-12", "event-14"]
     assert _post(site, envelope(told(13))).status_code == 500
-    assert _post(site, envelope(told(14))).status_code == 200
 
 
 def test_viewers_hear_that_something_came(site: Site) -> None:

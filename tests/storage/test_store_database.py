@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from kubedash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from kubedash.oci.reference import RepositoryName
 from kubedash.records import RegistryStatus
 from kubedash.storage import registries
-from kubedash.storage.database import READERS, Database, ReadSession, WriteSession, parse_url, upgrade
+from kubedash.storage.database import READERS, Database, ReadSession, WriteForGood, WriteSession, parse_url, upgrade
 from kubedash.storage.tables import tag_name
 from tests.support.aio import run
 from tests.support.databases import DatabaseAt, PostgresServer
@@ -81,6 +82,59 @@ def test_reading_in_one_hop_sees_one_picture_and_passes_on_what_was_raised(datab
             assert await store.read_in_one(twice) == (1, [])
 
     database.run(body)
+
+
+def test_writing_in_one_hop_keeps_all_or_nothing(database: DatabaseAt) -> None:
+    async def body(store: Database) -> None:
+        async def add(session: WriteSession) -> object:
+            await session.run(insert(tag_name).values(name="kept"))
+            return await session.scalar(select(tag_name.c.name))
+
+        async def fail(session: WriteSession) -> None:
+            await session.run(insert(tag_name).values(name="lost"))
+            raise NotFound("not there")
+
+        async def twice(session: WriteSession) -> None:
+            await add(session)
+
+        assert await store.write_in_one(add) == "kept"
+        for raised, bad in ((NotFound, fail), (Conflict, twice)):
+            with pytest.raises(raised):
+                await store.write_in_one(bad)
+            with pytest.raises(raised):
+                await store.write_for_good(bad)
+        async with store.read() as session:
+            assert await session.scalars(select(tag_name.c.name)) == ["kept"]
+
+    database.run(body)
+
+
+def test_who_has_the_turn_hears_that_others_wait(sqlite_database: DatabaseAt) -> None:
+    async def body(store: Database) -> None:
+        began, looked = threading.Event(), []
+
+        def work(write: WriteForGood) -> list[int]:
+            async def add(session: WriteSession) -> int:
+                return await session.run(insert(tag_name).values(name=str(len(looked))))
+
+            found = []
+            began.set()
+            while not looked or not looked[-1]:
+                found.append(write(add))
+                looked.append(store.others_wait())
+            return found
+
+        turn = asyncio.create_task(store.take_turn(work))
+        while not began.is_set():
+            await asyncio.sleep(0.001)
+        async with store.write() as session:
+            # Only now: nobody else wrote in between.
+            names = await session.scalars(select(tag_name.c.name))
+        assert len(names) == len(await turn)
+        assert looked[-1]
+        assert not store.others_wait()
+
+    sqlite_database.run(body)
 
 
 def test_two_processes_write_one_sqlite_file(sqlite_database: DatabaseAt) -> None:

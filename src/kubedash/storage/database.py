@@ -13,7 +13,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -34,12 +34,14 @@ from kubedash.storage.engines import READERS
 from kubedash.storage.one_hop import OneHop, at_once, result_of
 from kubedash.storage.prepared import Statements, execute_many, insert_together
 from kubedash.storage.readers import Readers
+from kubedash.storage.turns import Turns
 
 _SWITCH_PAUSE_SECONDS: Final = 0.01
 _UPGRADE_LOCK: Final = 0x6B64_6173_68
 """Any number, as long as it stays this one."""
 Values = Mapping[str, Any]
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Runner(Protocol):
@@ -97,16 +99,28 @@ class WriteSession(ReadSession):
             await self._run(lambda connection: execute_many(connection, statement, rows))
 
 
+class Transaction(Protocol[T_co]):
+    """What is done in one transaction: all of it is kept, or nothing."""
+
+    def __call__(self, session: WriteSession, /) -> Coroutine[Any, Any, T_co]: ...
+
+
+class WriteForGood(Protocol):
+    """Does a transaction and returns what it does, when it is on the disk. Raises our errors."""
+
+    def __call__(self, body: Transaction[T], /) -> T: ...
+
+
 class Database:
     """Hands out sessions. Everything the driver raises leaves here as one of our errors."""
 
-    def __init__(self, url: URL, readers: Readers, writer: AsyncEngine, lasting: OneHop) -> None:
+    def __init__(self, url: URL, readers: Readers, writer: AsyncEngine, swift: OneHop, lasting: OneHop) -> None:
         self.url = url
         self._readers = readers
         self._writer = writer
+        self._swift = swift
         self._lasting = lasting
-        sqlite = url.get_backend_name() == "sqlite"
-        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if sqlite else nullcontext()
+        self._turns = Turns(alone=url.get_backend_name() == "sqlite")
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -120,6 +134,7 @@ class Database:
             parsed,
             Readers(engines.reading(parsed), READERS),
             engines.writing(parsed),
+            OneHop(engines.swift(parsed)),
             OneHop(engines.lasting(parsed)),
         )
         try:
@@ -157,8 +172,7 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
-        """One at a time on SQLite: waiting here is cheaper than waiting at the file's lock."""
-        async with self._turn:
+        async with self._turns.take():
             with translated_errors():
                 async with _whole(self._writer.begin()) as connection:
 
@@ -167,22 +181,44 @@ class Database:
 
                     yield WriteSession(self.dialect, run)
 
-    async def write_for_good(self, body: Callable[[WriteSession], Coroutine[Any, Any, T]]) -> T:
-        """What `body` returns, when all it wrote is on the disk and survives a power cut.
+    async def write_in_one(self, body: Transaction[T]) -> T:
+        """What `body` returns, all of it in one hop: for what is written often.
 
-        Of what `write` keeps the last may be lost then. `body` runs in another thread and
-        may await nothing but its session.
+        With `write`, others who want to write wait at every statement until the loop has time for
+        it, too. `body` runs in another thread and may await nothing but its session.
         """
+        async with self._turns.take():
+            return await _to_its_end(self._swift.run(lambda: self._transaction(self._swift, body)))
 
-        async def transaction(connection: Connection) -> T:
-            return await body(WriteSession(self.dialect, partial(at_once, connection)))
+    async def write_for_good(self, body: Transaction[T]) -> T:
+        """The same, and all it wrote is on the disk and survives a power cut.
 
-        async with self._turn:
-            with translated_errors():
-                return await _to_its_end(self._lasting.run(transaction))
+        Of what `write` keeps the last may be lost then.
+        """
+        return await self.take_turn(lambda write: write(body))
+
+    async def take_turn(self, work: Callable[[WriteForGood], T]) -> T:
+        """The same for several transactions, one after another, with no way back in between.
+
+        `work` runs in that thread and gets a function that does one of them. Others who write
+        wait until it returns: it should, where `others_wait`.
+        """
+        async with self._turns.take():
+            return await _to_its_end(
+                self._lasting.run(lambda: work(lambda body: self._transaction(self._lasting, body)))
+            )
+
+    def others_wait(self) -> bool:
+        """Whether somebody else wants to write; may be asked from any thread."""
+        return self._turns.are_wanted()
+
+    def _transaction(self, thread: OneHop, body: Transaction[T]) -> T:
+        with translated_errors():
+            return thread.transaction(lambda connection: body(WriteSession(self.dialect, partial(at_once, connection))))
 
     async def close(self) -> None:
         await self._readers.close()
+        await self._swift.close()
         await self._lasting.close()
         await self._writer.dispose()
 

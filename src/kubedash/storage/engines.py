@@ -1,6 +1,6 @@
 """Connections to both databases, each kind with what it needs set.
 
-SQLite has several readers, one writer, and one writer that waits for the disk. On
+SQLite has several readers, two writers, and one writer that waits for the disk. On
 PostgreSQL the last one waits too, whatever the server's default is.
 """
 
@@ -58,6 +58,13 @@ def reading(url: URL) -> Engine:
     if is_sqlite(url):
         return _sqlite_in_threads(url, (*_SQLITE_PRAGMAS[1:], "PRAGMA query_only = ON"), "BEGIN", READERS)
     return _postgresql_in_threads(url, _POSTGRESQL_SETTINGS, READERS)
+
+
+def swift(url: URL) -> Engine:
+    """One connection for a thread: whole transactions, as durable as any."""
+    if is_sqlite(url):
+        return _sqlite_in_threads(url, _SQLITE_PRAGMAS, "BEGIN IMMEDIATE", 1)
+    return _postgresql_in_threads(url, _POSTGRESQL_SETTINGS, 1)
 
 
 def lasting(url: URL) -> Engine:

@@ -55,14 +55,14 @@ _LATE_ONES: Final = (
 )
 
 
-async def settled_id(session: WriteSession) -> int:
+async def settled_id(session: ReadSession) -> int:
     """The newest id, with none below it still to come; in a transaction of its own.
 
     PostgreSQL gives ids out before it commits, so one that is seen may overtake
     another. Whoever adds events holds the lock with others until its commit.
     """
     if session.dialect == "postgresql":
-        await session.run(_ALONE, {"key": WRITING_LOCK})
+        await session.rows(_ALONE, {"key": WRITING_LOCK})
     return int(await session.scalar(select(func.max(event.c.id))) or 0)
 
 

@@ -1,4 +1,4 @@
-"""A whole transaction in one hop to a thread.
+"""Whole transactions in one hop to a thread.
 
 A driver that is asynchronous hops for every statement, for the beginning and for the
 end; where thousands of events a second are written, that costs more than writing them.
@@ -23,11 +23,12 @@ class OneHop:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
-    async def run(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
-        """What `work` returns, when its transaction is committed; it may await nothing but `at_once`."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns, in the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _do(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+    def transaction(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+        """In the thread: what `work` returns, when it is committed; it may await nothing but `at_once`."""
         with self._engine.begin() as connection:
             return result_of(work(connection))
 

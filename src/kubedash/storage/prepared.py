@@ -17,8 +17,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 _KEPT: Final = 256
-_SIZES: Final = (128, 32, 8, 1)
-"""Few sizes, so that the driver keeps their statements; 128 rows of 30 values are far below its limit."""
+_SIZES: Final = (128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
+"""So that most numbers take two or three statements, and the driver keeps all of them; 128 rows of 30 values
+are far below its limit."""
 
 
 Statements = Callable[[int], ClauseElement]

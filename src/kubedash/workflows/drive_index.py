@@ -64,16 +64,12 @@ class IndexDriver:
 
     async def step(self) -> bool:
         """Work off some events; whether there may be more at once. Costs one query where there are none."""
-        async with self._services.database.read() as session:
-            position, _ = await event_rollups.position(session, CURSOR)
-            newest = await events.last_id(session)
+        position, newest = await self._services.database.read_in_one(_position_and_newest)
         idle = not self._later and newest <= position
         if idle or not await self._is_our_turn():
             return False
         counted = await self._services.counting.beyond(position)
-        async with self._services.database.read() as session:
-            position, _ = await event_rollups.position(session, CURSOR)
-            arrived = await event_feed.behind(session, position, counted, BATCH)
+        position, arrived = await self._services.database.read_in_one(lambda session: _next(session, counted))
         await self._do_later()
         if not arrived:
             return False
@@ -194,12 +190,14 @@ class IndexDriver:
     async def _keep(self, position: int, upto: int, arrived: Sequence[Arrived]) -> None:
         """Counts, and how far we are, in one transaction; nothing where another process was first."""
         counted = await self._of_known(await self._pulls(arrived))
-        async with self._services.database.write() as session:
-            if not await event_feed.is_at(session, CURSOR, position):
-                return
-            await self._note(session, arrived)
-            await pulls.add(session, counted)
-            await event_rollups.move(session, CURSOR, upto, self._services.clock())
+
+        async def keep(session: WriteSession) -> None:
+            if await event_feed.is_at(session, CURSOR, position):
+                await self._note(session, arrived)
+                await pulls.add(session, counted)
+                await event_rollups.move(session, CURSOR, upto, self._services.clock())
+
+        await self._services.database.write_in_one(keep)
 
     async def _pulls(self, arrived: Sequence[Arrived]) -> list[pulls.Counted]:
         """The pulls among them, of repositories that are known; no later than now."""
@@ -232,6 +230,16 @@ class IndexDriver:
             await event_feed.note_watch(session, registry_id, told)
             named = {arrival.instance for arrival in told if arrival.instance}
             await event_feed.note_instances(session, registry_id, named, told[-1].received_at)
+
+
+async def _position_and_newest(session: ReadSession) -> tuple[int, int]:
+    return (await event_rollups.position(session, CURSOR))[0], await events.last_id(session)
+
+
+async def _next(session: ReadSession, counted: int) -> tuple[int, Sequence[Arrived]]:
+    """Where we are, and the next events behind it that are counted."""
+    position, _ = await event_rollups.position(session, CURSOR)
+    return position, await event_feed.behind(session, position, counted, BATCH)
 
 
 class _Visit:

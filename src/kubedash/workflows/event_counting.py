@@ -16,7 +16,7 @@ from typing import Final
 
 from kubedash.policy.pulls import Parents, PullCounter
 from kubedash.storage import event_feed, event_requests, event_rollups, events, pulls
-from kubedash.storage.database import Database
+from kubedash.storage.database import Database, ReadSession, WriteSession
 from kubedash.storage.event_requests import Asked, Verdict
 
 AT_ONCE: Final = 2_000
@@ -45,12 +45,10 @@ class EventCounting:
 
     async def run(self, most: int | None = None) -> bool:
         """Brings the figures up to date, in at most so many transactions; whether they are."""
-        async with self._database.read() as session:
-            newest, (counted, _) = await events.last_id(session), await event_rollups.position(session)
+        newest, counted = await self._database.read_in_one(_newest_and_counted)
         if newest <= counted:
             return True
-        async with self._database.write() as session:
-            last = await event_rollups.settled_id(session)
+        last = await self._database.read_in_one(event_rollups.settled_id)
         rounds = 0
         while counted < last and (most is None or rounds < most):
             counted, rounds = await self._count_some(last), rounds + 1
@@ -92,12 +90,16 @@ class EventCounting:
             parents = await pulls.parents(session, _by_digest((*before, *asked)))
         await _decided(counter, before, parents)
         verdicts = await _decided(counter, asked, parents)
-        async with self._database.write() as session:
-            if not await event_feed.is_at(session, event_rollups.CURSOR, behind):
-                return
-            await event_requests.mark(session, verdicts)
-            await event_rollups.add(session, behind, upto, self._clock())
-        self._counter, self._seen = counter, upto
+
+        async def keep(session: WriteSession) -> bool:
+            ours = await event_feed.is_at(session, event_rollups.CURSOR, behind)
+            if ours:
+                await event_requests.mark(session, verdicts)
+                await event_rollups.add(session, behind, upto, self._clock())
+            return ours
+
+        if await self._database.write_in_one(keep):
+            self._counter, self._seen = counter, upto
 
     def _take_counter(self, position: int) -> tuple[PullCounter, int]:
         """A counter, and the last event up to `position` that it has seen.
@@ -107,6 +109,10 @@ class EventCounting:
         counter, seen = self._counter, self._seen
         self._counter, self._seen = PullCounter(), 0
         return (counter, seen) if seen <= position else (PullCounter(), 0)
+
+
+async def _newest_and_counted(session: ReadSession) -> tuple[int, int]:
+    return await events.last_id(session), (await event_rollups.position(session))[0]
 
 
 def _by_digest(asked: Sequence[Asked]) -> set[str]:
