@@ -8,7 +8,6 @@ run in turn, three times; the middle of each counts.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import shutil
@@ -24,6 +23,7 @@ from bench.figures import Figure
 from demo.plant import Planter
 from demo.push import Sample, make_image, make_layer
 from demo.registry_process import RegistryProcess
+from kubedash.cli.serve import run_loop
 from kubedash.policy.access import SYSTEM
 from kubedash.registry.client import RegistryClient
 from kubedash.settings import load
@@ -62,7 +62,7 @@ def figures() -> Iterator[Figure]:
         ceilings, colds = [], []
         for number in range(ROUNDS):
             ceilings.append(_ceiling(registry.url, script))
-            cold, requests = asyncio.run(_crawl_twice(folder / f"data-{number}", registry.url))
+            cold, requests = run_loop(_crawl_twice(folder / f"data-{number}", registry.url))
             colds.append(cold)
         ceiling, cold = statistics.median(ceilings), statistics.median(colds)
     share = cold / ceiling

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -27,6 +27,7 @@ from kubedash.web.app import create_app
 if sys.platform != "win32":
     import uvloop
 
+T = TypeVar("T")
 WAITING_CONNECTIONS: Final = 1024
 SECONDS_TO_END: Final = 10
 COLLECT_AFTER: Final = 10_000
@@ -47,12 +48,12 @@ def serve(
     """Serve pages and API, and keep the index fresh, until SIGTERM or Ctrl-C."""
     in_force = settings.load()
     in_force = replace(in_force, host=host or in_force.host, port=in_force.port if port is None else port)
-    _run(_serve(in_force))
+    run_loop(_serve(in_force))
 
 
 def worker() -> None:
     """Keep the index fresh without serving anything: beside servers that share a database."""
-    _run(_work(settings.load()))
+    run_loop(_work(settings.load()))
 
 
 @database.command(name="upgrade")
@@ -62,12 +63,9 @@ def upgrade() -> None:
     print_line("The database is up to date.")
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """On the quicker event loop, where there is one for this system."""
-    if sys.platform == "win32":
-        asyncio.run(work)
-    else:
-        uvloop.run(work)
+def run_loop(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns, on the quicker event loop, where there is one for this system."""
+    return asyncio.run(work) if sys.platform == "win32" else uvloop.run(work)
 
 
 async def _serve(in_force: Settings) -> None:

@@ -54,8 +54,8 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 class Writer:
     """Group commit: what is handed in while one transaction runs goes into the next.
 
-    Use it as a context manager. A failing write fails its whole transaction, and
-    everybody who waits for that one hears of it.
+    Writes may await nothing but their session. A failing write fails its whole transaction,
+    and everybody who waits for that one hears of it. Use it as a context manager.
     """
 
     def __init__(self, database: Database) -> None:
@@ -90,11 +90,13 @@ class Writer:
                 await self._commit(taken)
 
     async def _commit(self, taken: list[tuple[Write, asyncio.Future[None]]]) -> None:
+        async def write_all(session: WriteSession) -> None:
+            for write, done in taken:
+                if not done.cancelled():
+                    await write(session)
+
         try:
-            async with self._database.write() as session:
-                for write, done in taken:
-                    if not done.cancelled():
-                        await write(session)
+            await self._database.write_in_one(write_all)
         except BaseException as error:
             for _, done in taken:
                 if not done.done():
