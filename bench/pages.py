@@ -35,9 +35,7 @@ _WARM_UP: Final = 30
 _P95_GOAL: Final = 0.015
 _FASTER_GOAL: Final = 50
 _SORTS: Final = ("-version", "version", "name", "-created", "created", "-size")
-_LOGGED: Final = re.compile(
-    rf'"path": "/r/bench/{re.escape(content.BUILDS)}", "status": 200, "milliseconds": ([0-9.]+)'
-)
+_PATH: Final = f"/r/bench/{content.BUILDS}"
 _ACCEPT: Final = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
 
 
@@ -77,17 +75,17 @@ def figures() -> Iterator[Figure]:
 def _compare(server: ServerProcess, registry: RegistryProcess) -> Iterator[Figure]:
     pages = Connection(server.url, {"Authorization": f"Bearer {server.token()}", "Accept": "text/html"})
     for sort in _SORTS:
-        path = f"/r/bench/{content.BUILDS}?sort={sort}"
-        outside = _times(lambda path=path: pages.get(path), _WARM_UP, _PAGES_TIMED)  # type: ignore[misc]
-        inside = _server_times(server, _PAGES_TIMED)
+        path = f"{_PATH}?sort={sort}"
+        outside = times(lambda path=path: pages.get(path), _WARM_UP, _PAGES_TIMED)  # type: ignore[misc]
+        inside = server_times(server, _PATH, _PAGES_TIMED)
         middle, tail = quantile(inside, 0.5), quantile(inside, 0.95)
         measured = f"p50 {_ms(middle)}, p95 {_ms(tail)}; from outside p50 {_ms(quantile(outside, 0.5))}"
         yield Figure(f"tag page of {ROWS} rows, `sort={sort}`", measured, f"p95 ≤ {_ms(_P95_GOAL)}", tail <= _P95_GOAL)
     tags = _first_rows(server)
     asked = Connection(registry.url, {"Accept": _ACCEPT})
-    fetching = quantile(_times(lambda: _fetch_rows(asked, tags), 1, _FETCHES_TIMED), 0.5)
-    outside = _times(lambda: pages.get(f"/r/bench/{content.BUILDS}"), _WARM_UP, _PAGES_TIMED)
-    inside = _server_times(server, _PAGES_TIMED)
+    fetching = quantile(times(lambda: _fetch_rows(asked, tags), 1, _FETCHES_TIMED), 0.5)
+    outside = times(lambda: pages.get(_PATH), _WARM_UP, _PAGES_TIMED)
+    inside = server_times(server, _PATH, _PAGES_TIMED)
     yield Figure(f"manifest and config of those {len(tags)} rows from the registry", f"p50 {_ms(fetching)}")
     faster = fetching / quantile(inside, 0.5)
     whole = fetching / quantile(outside, 0.5)
@@ -95,15 +93,16 @@ def _compare(server: ServerProcess, registry: RegistryProcess) -> Iterator[Figur
     yield Figure("the page is faster by", measured, f"≥ {_FASTER_GOAL} ×", faster >= _FASTER_GOAL)
 
 
-def _server_times(server: ServerProcess, last: int) -> list[float]:
-    """What the server says it took for the last of the tag pages, in seconds."""
-    found = _LOGGED.findall(server.log.read_text(errors="replace"))
+def server_times(server: ServerProcess, path: str, last: int) -> list[float]:
+    """What the server says it took for the last pages at that path, in seconds."""
+    logged = rf'"path": "{re.escape(path)}", "status": 200, "milliseconds": ([0-9.]+)'
+    found = re.findall(logged, server.log.read_text(errors="replace"))
     if len(found) < last:
         raise RuntimeError(f"the log tells of {len(found)} pages, {last} were asked for")
     return [float(milliseconds) / 1000 for milliseconds in found[-last:]]
 
 
-def _times(work: Callable[[], object], warm_up: int, rounds: int) -> list[float]:
+def times(work: Callable[[], object], warm_up: int, rounds: int) -> list[float]:
     for _ in range(warm_up):
         work()
     times = []

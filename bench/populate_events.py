@@ -21,6 +21,7 @@ from kubedash.records import RegistrySettings
 from kubedash.storage import event_retention, event_rollups, event_writing, registries
 from kubedash.storage.database import Database, WriteSession, upgrade
 from kubedash.storage.values import to_micros
+from kubedash.workflows import drive_index
 
 EVENTS: Final = 10_000_000
 CHUNK: Final = 500_000
@@ -140,7 +141,8 @@ async def _rollups(database: Database, events: int) -> None:
             await session.run(text(_LONGER), {"span": span})
         await session.run(text(_IN_ALL), {"all": int(Tally.ALL), "other": int(max(COUNTED)) + 1})
         last = await event_rollups.settled_id(session)
-        await event_rollups.move(session, event_rollups.CURSOR, last, datetime.now(UTC))
+        for who in (event_rollups.CURSOR, drive_index.CURSOR):
+            await event_rollups.move(session, who, last, datetime.now(UTC))
 
 
 async def _hourly(session: WriteSession, dimension: int, name: str, source: str, group: str) -> None:

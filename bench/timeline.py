@@ -3,7 +3,8 @@
 `python -m bench.timeline [--events N]` fills SQLite and PostgreSQL (minutes each; the
 setting `BENCH_EVENT_STORES` names stores that `bench.populate_events` has filled before)
 and times what the timeline, its filters and its charts ask of the store: the
-transaction, its queries and the records made of the rows.
+transaction, its queries and the records made of the rows. Then a server is started on the
+same store, and whole pages are timed by the server itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from bench.figures import Figure, quantile, table
+from bench.pages import Connection, server_times, times
 from bench.populate_events import DAYS, EVENTS
+from demo.server import ServerProcess
 from kubedash.cli.serve import settle_down
 from kubedash.records import Event, EventFilter, EventQuery
 from kubedash.storage import event_stats, events
@@ -38,6 +41,23 @@ ROUNDS: Final = 40
 WARM_UP: Final = 3
 ROWS: Final = 100
 GOAL_MILLISECONDS: Final = 50.0
+PASSWORD: Final = "only for this bench"
+_BUSY_PLACE: Final = "/r/main/team0/service-0/-/events"
+_PAGES: Final = (
+    "/events",
+    "/events?action=delete",
+    "/events?actor=user-0",
+    "/events?tag=1.7.0",
+    "/events?address=10.0.1.1",
+    "/r/main/-/events",
+    _BUSY_PLACE,
+    "/events/charts?range=24h",
+    "/events/charts?range=30d",
+    "/events/charts?range=365d",
+    "/events/charts?range=30d&actor=user-0",
+    "/r/main/-/events/charts?range=30d",
+    f"{_BUSY_PLACE}/charts?range=30d",
+)
 Case = Callable[[ReadSession], Coroutine[Any, Any, object]]
 BUSY: Final = EventFilter(repository="team0/service-0")
 _MAIN: Final = "main"
@@ -159,7 +179,24 @@ def _aside(url: str) -> dict[str, Any]:
     """Measured in a process of its own."""
     command = [sys.executable, "-m", "bench.timeline", "--measure", url]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    return found
+    return found | {"pages": _pages(url)}
+
+
+def _pages(url: str) -> dict[str, list[float]]:
+    """Seconds of each page, by the server's own account."""
+    address = url if "://" in url else f"sqlite:///{url}"
+    quiet = {"KUBEDASH_DATABASE_URL": address, "KUBEDASH_SYNC_INTERVAL": "0", "KUBEDASH_EVENTS_RETENTION": "36500"}
+    with (
+        tempfile.TemporaryDirectory(prefix="kubedash-bench-") as folder,
+        ServerProcess(folder, password=PASSWORD, settings=quiet) as server,
+    ):
+        pages = Connection(server.url, {"Authorization": f"Bearer {server.token()}", "Accept": "text/html"})
+        return {path: _page_times(server, pages, path) for path in _PAGES}
+
+
+def _page_times(server: ServerProcess, pages: Connection, path: str) -> list[float]:
+    times(lambda: pages.get(path), WARM_UP, ROUNDS)
+    return server_times(server, path.partition("?")[0], ROUNDS)
 
 
 def _report(kind: str, found: dict[str, Any]) -> Iterator[Figure]:
@@ -172,6 +209,11 @@ def _report(kind: str, found: dict[str, Any]) -> Iterator[Figure]:
             yield Figure(f"{kind}: {name}", measured)
         else:
             yield Figure(f"{kind}: {name}", measured, goal, tail <= GOAL_MILLISECONDS)
+    for path, taken in found["pages"].items():
+        middle, tail = quantile(taken, 0.5) * 1000, quantile(taken, 0.95) * 1000
+        measured = f"p50 {middle:.1f} ms, p95 {tail:.1f} ms"
+        goal = f"p95 ≤ {GOAL_MILLISECONDS:.0f} ms"
+        yield Figure(f"{kind}: `{path}`, the whole page", measured, goal, tail <= GOAL_MILLISECONDS)
 
 
 def main() -> None:

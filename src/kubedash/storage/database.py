@@ -134,7 +134,7 @@ class Database:
             parsed,
             Readers(engines.reading(parsed), READERS),
             engines.writing(parsed),
-            OneHop(engines.swift(parsed)),
+            OneHop(engines.swift(parsed), engines.writers(parsed)),
             OneHop(engines.lasting(parsed)),
         )
         try:

@@ -43,12 +43,10 @@ def is_sqlite(url: URL) -> bool:
 def writing(url: URL) -> AsyncEngine:
     """One connection on SQLite, several on PostgreSQL."""
     if is_sqlite(url):
-        engine = create_async_engine(url, connect_args=_sqlite_connection(), **_pool(1))
+        engine = create_async_engine(url, connect_args=_sqlite_connection(), **_pool(writers(url)))
         _prepare_sqlite(engine.sync_engine, _SQLITE_PRAGMAS, "BEGIN IMMEDIATE")
         return engine
-    engine = create_async_engine(
-        url, pool_pre_ping=True, connect_args=_POSTGRESQL_CONNECTION, **_pool(POSTGRESQL_WRITERS)
-    )
+    engine = create_async_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL_CONNECTION, **_pool(writers(url)))
     _prepare_postgresql(engine.sync_engine, _POSTGRESQL_SETTINGS)
     return engine
 
@@ -61,10 +59,15 @@ def reading(url: URL) -> Engine:
 
 
 def swift(url: URL) -> Engine:
-    """One connection for a thread: whole transactions, as durable as any."""
+    """For `writers` threads: whole transactions, as durable as any."""
     if is_sqlite(url):
-        return _sqlite_in_threads(url, _SQLITE_PRAGMAS, "BEGIN IMMEDIATE", 1)
-    return _postgresql_in_threads(url, _POSTGRESQL_SETTINGS, 1)
+        return _sqlite_in_threads(url, _SQLITE_PRAGMAS, "BEGIN IMMEDIATE", writers(url))
+    return _postgresql_in_threads(url, _POSTGRESQL_SETTINGS, writers(url))
+
+
+def writers(url: URL) -> int:
+    """How many may write at once."""
+    return 1 if is_sqlite(url) else POSTGRESQL_WRITERS
 
 
 def lasting(url: URL) -> Engine:

@@ -17,18 +17,18 @@ T = TypeVar("T")
 
 
 class OneHop:
-    """One thread with one connection, opened when it is first needed."""
+    """One thread or several, each with a connection of its own, opened when it is first needed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, threads: int = 1) -> None:
         self._engine = engine
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._thread = ThreadPoolExecutor(threads, thread_name_prefix="writer")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns, in the thread."""
+        """What `work` returns, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def transaction(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
-        """In the thread: what `work` returns, when it is committed; it may await nothing but `at_once`."""
+        """In that thread: what `work` returns, when it is committed; it may await nothing but `at_once`."""
         with self._engine.begin() as connection:
             return result_of(work(connection))
 
