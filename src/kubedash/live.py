@@ -104,6 +104,7 @@ class Live:
         self._open: Counter[str] = Counter()
         self._bridge: _Bridge | None = None
         self._soon: dict[str, str | None] = {}
+        self._ended = False
 
     async def start(self, url: str) -> None:
         """Exchange messages with the other processes on this PostgreSQL, given as an SQLAlchemy URL."""
@@ -150,6 +151,8 @@ class Live:
         self._open[who] += 1
         for topic in topics:
             self._readers.setdefault(topic, set()).add(reader)
+        if self._ended:
+            reader.end()
         try:
             yield reader
         finally:
@@ -168,11 +171,16 @@ class Live:
         if not readers:
             self._readers.pop(topic, None)
 
-    async def close(self) -> None:
-        """End every subscription and leave the database."""
+    def end(self) -> None:
+        """End every subscription, and at once those that still come: nothing has to wait for them."""
+        self._ended = True
         for readers in self._readers.values():
             for reader in readers:
                 reader.end()
+
+    async def close(self) -> None:
+        """End every subscription and leave the database."""
+        self.end()
         if self._bridge is not None:
             await self._bridge.close()
             self._bridge = None

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.server import ServerProcess
 from kubedash.cli.serve import free_place
 from kubedash.errors import Unavailable
 
@@ -99,7 +100,7 @@ def test_it_says_where_it_is_and_ends_in_order(tmp_path: Path, number: signal.Si
     assert get(f"{url}/healthz") == 0
 
 
-def test_an_open_live_stream_does_not_hold_it(tmp_path: Path) -> None:
+def test_an_idle_connection_does_not_hold_it(tmp_path: Path) -> None:
     port = free_port()
     with started(tmp_path, "serve", "--port", str(port), KUBEDASH_ADMIN_PASSWORD="a first one") as process:
         assert ready(f"http://127.0.0.1:{port}"), said(tmp_path)
@@ -109,6 +110,23 @@ def test_an_open_live_stream_does_not_hold_it(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             assert process.wait(SECONDS) == 0, said(tmp_path)
     assert "First start" not in said(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["/-/events", "/-/live?topic=registries"])
+def test_an_open_stream_ends_first(tmp_path: Path, path: str) -> None:
+    password = "only for this stream"
+    with ServerProcess(tmp_path, password=password) as server:
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token()}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as stream:
+            stream.sendall(head.encode())
+            assert stream.recv(100).startswith(b"HTTP/1.1 200")
+            pid = server.pid or 0
+            os.kill(pid, signal.SIGTERM)
+            while stream.recv(1000):
+                pass
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, server.log.read_text()
+    assert "Traceback" not in server.log.read_text()
+    assert "raised an exception" not in server.log.read_text()
 
 
 def test_a_port_that_is_taken_is_a_refusal(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from demo import activity
 from demo.registry_process import RegistryProcess
@@ -185,6 +185,25 @@ def test_what_is_part_of_a_pull_says_so_where_it_stands_alone(visit: Visit, hous
     pages[0].locator(".event-unfold").click()
     expect(pages[0].locator(".event-more")).to_contain_text("part of a pull")
     assert alone.axe() == []
+
+
+def test_who_has_signed_out_elsewhere_is_asked_to_sign_in(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/-/events?**", hold)
+    with page.expect_request("**/-/events?**"):
+        visitor.go(TIMELINE)
+    page.context.clear_cookies()
+    for route in held:
+        route.continue_()
+    page.wait_for_url("**/sign-in?next=**")
+    # The stream's refusal is what this is about.
+    visitor.complaints.clear()
 
 
 def test_nothing_in_an_event_runs(visit: Visit, house: ServerProcess) -> None:

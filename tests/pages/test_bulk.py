@@ -43,6 +43,22 @@ def test_the_filter_and_the_rules_mean_the_same_tags(site: Site, url: str) -> No
     assert "Upper and lower case" not in site.get_page(f"{place}?q=9.*").text
 
 
+def test_a_plan_names_its_rules_and_leads_back_to_them(site: Site, url: str) -> None:
+    several(url, "bulk/rules")
+    site.call(crawl, "bulk/rules")
+    place = "/r/sample/bulk/rules/-/deletion"
+    for pattern, chosen in (("n-*", True), ("N-*", False)):
+        plan = site.get_page(f"{place}?patterns={pattern}+x&keep_newest=1")
+        assert f"names {pattern} x" in plan.text
+        assert "but the newest 1" in plan.text
+        assert ("upper and lower case are different" in plan.text) is not chosen
+        (back,) = (link for link in plan.links() if "change=true" in link)
+        form = site.get_page(back)
+        assert form.find("input", name="patterns").get("value") == f"{pattern} x"
+        assert form.find("input", name="keep_newest").get("value") == "1"
+        assert "Go, in this order" not in form.text
+
+
 def several(url: str, repository: str) -> None:
     """`n-1` to `n-4`, the last two of one image; `stable` shares the first one's."""
     for number in (1, 2, 3):

@@ -15,6 +15,7 @@ from cyclopts.validators import Number
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
+from litestar import Litestar
 from msgspec.structs import replace
 
 from kubedash import settings, wiring
@@ -23,6 +24,7 @@ from kubedash.errors import Unavailable
 from kubedash.settings import Settings
 from kubedash.web import logs
 from kubedash.web.app import create_app
+from kubedash.workflows.services import Services
 
 if sys.platform != "win32":
     import uvloop
@@ -74,8 +76,9 @@ async def _serve(in_force: Settings) -> None:
     place = free_place(in_force.host, in_force.port)
     in_force = replace(in_force, port=place[1])
     await wiring.close_services(await wiring.open_services(in_force, engine=False, announce=print_line))
-    server = _server(in_force, place)
-    _on_signals(server.stop)
+    app = create_app(in_force)
+    server = _server(app, place)
+    _on_signals(lambda: _end(app, server))
     settle_down()
     print_line(f"KubeDash is at {address(in_force)}")
     await server.serve()
@@ -99,9 +102,17 @@ def free_place(host: str, port: int) -> tuple[str, int]:
     return str(found[0]), int(found[1])
 
 
-def _server(in_force: Settings, place: tuple[str, int]) -> Server:
+def _end(app: Litestar, server: Server) -> None:
+    """Open streams first: they have no end of their own, and the server waits for every answer."""
+    services: Services | None = app.state.get("services")
+    if services is not None:
+        services.live.end()
+    server.stop()  # type: ignore[no-untyped-call]
+
+
+def _server(app: Litestar, place: tuple[str, int]) -> Server:
     server = Server(
-        create_app(in_force),
+        app,
         address=place[0],
         port=place[1],
         interface=Interfaces.ASGI,

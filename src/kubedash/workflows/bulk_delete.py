@@ -240,7 +240,10 @@ async def _ground(services: Services, place: Place, pointing: dict[Tag, Digest],
 def _refusal(planned: Sequence[BulkTag]) -> tuple[str | None, str | None]:
     """Why nothing of it can be done; nothing where something can."""
     if not planned:
-        return "No tag is chosen by this.", "Look at the rules: what is not known never counts against a tag."
+        return "No tag is chosen by this.", (
+            "Look at the rules: a pattern is of the whole name, upper and lower case are different, and what is not"
+            " known never counts against a tag."
+        )
     if all(tag.refused is not None for tag in planned):
         first = planned[0]
         same = all(tag.refused == first.refused for tag in planned)

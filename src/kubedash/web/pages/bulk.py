@@ -52,6 +52,10 @@ class BulkView(msgspec.Struct, frozen=True, kw_only=True):
     """What was chosen."""
     orphans_href: dict[str, str]
     """The same plan with attachments left (`leave`) and taken along (`take`)."""
+    change_href: str
+    """The form with these rules in it."""
+    chosen_by: tuple[str, ...]
+    """The rules in words."""
     plan: BulkPlan | None = None
     """What would be done; None while nothing was chosen."""
     going: tuple[BulkTag, ...] = ()
@@ -73,12 +77,12 @@ class BulkView(msgspec.Struct, frozen=True, kw_only=True):
 async def show_bulk(
     request: HtmlRequest, services: Services, actor: Actor, registry: str, repository: RepositoryName
 ) -> Response[str]:
-    """`{repository}/-/deletion?tag=&tag=` or by rules; without either, the form for the rules."""
+    """`{repository}/-/deletion?tag=&tag=` or by rules; without either, or with `change=true`, the form for them."""
     _require(services, actor)
     asked = request.query_params
     rules = read_rules(asked, asked.getall("tag", []))
     view = await _view(request, services, actor, registry, repository, rules)
-    if not rules.chosen:
+    if not rules.chosen or asked.get("change") == "true":
         return _shown(request, view)
     try:
         choices = DeletionChoices(take_orphans=rules.take_orphans)
@@ -179,16 +183,31 @@ async def _view(
         repository=repository,
         rules=rules,
         orphans_href={choice: place + _query(rules, choice) for choice in ("leave", "take")},
+        change_href=place + _query(msgspec.structs.replace(rules, tags=()), "leave", change="true"),
+        chosen_by=chosen_by(rules),
     )
 
 
-def _query(rules: Rules, orphans: str) -> str:
+def chosen_by(rules: Rules) -> tuple[str, ...]:
+    """The rules as people say them; none for what was chosen by hand alone. Pure."""
+    found = (
+        (rules.patterns, f"names {rules.patterns}"),
+        (rules.older_than_days, f"older than {rules.older_than_days} days"),
+        (rules.not_pulled_days, f"not pulled for {rules.not_pulled_days} days"),
+        (rules.keep_newest, f"but the newest {rules.keep_newest}"),
+        (rules.everything, "all tags"),
+    )
+    return tuple(words for given, words in found if given)
+
+
+def _query(rules: Rules, orphans: str, **more: str) -> str:
     """The rules as an address."""
     one = {
         "patterns": rules.patterns,
         **{name: getattr(rules, name) for name in NUMBERS},
         "everything": "true" if rules.everything else None,
         "orphans": orphans if orphans == "take" else None,
+        **more,
     }
     tags = "&".join(query_string({"tag": tag})[1:] for tag in rules.tags)
     rest = query_string(one)[1:]

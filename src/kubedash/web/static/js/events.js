@@ -61,8 +61,10 @@ function listen() {
   source.addEventListener("open", () => show(paused ? "paused" : "live"));
   source.addEventListener("error", () => {
     show("lost");
-    // The browser tries again by itself, except after a refusal.
-    if (source?.readyState === EventSource.CLOSED) retry = setTimeout(listen, 15_000 * (1 + Math.random()));
+    // The browser tries again by itself, except after a refusal: then the page says why, or asks to sign in.
+    if (source?.readyState !== EventSource.CLOSED) return;
+    retry = setTimeout(listen, 15_000 * (1 + Math.random()));
+    if (!paused) refresh();
   });
   source.addEventListener("behind", (event) => {
     last = event.lastEventId;
