@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Route, expect
 
-from demo.push import push_image
+from demo.plant import Planter
+from demo.push import make_image, push_image
 from demo.registry_process import RegistryProcess
 from demo.run import REGISTRY_PASSWORD, REGISTRY_USER
 from tests.support.visitor import Visitor
@@ -187,7 +188,8 @@ def test_what_is_chosen_stays_chosen_when_the_page_is_drawn_again(visit: Visit, 
 
 def test_a_refresh_that_ends_before_the_page_listens_is_not_missed(visit: Visit, registry: RegistryProcess) -> None:
     repository = "journeys/early"
-    push_image(registry.url, repository, "1.0", (REGISTRY_USER, REGISTRY_PASSWORD), labels={"of": repository})
+    # Put there, not pushed: of a push the registry would tell, and the page might come too late to ask.
+    Planter(registry.storage).plant(repository, "1.0", make_image(labels={"of": repository}))
     visitor = visit()
     page = visitor.page
     held: list[Route] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,6 +77,9 @@ async def _work_off(services: Services) -> None:
 
     while await left():
         await driver.step()
+    # After a silence the registry is crawled; that happens by another clock, so not beside what comes next.
+    while services.jobs.running_crawl("sample"):
+        await asyncio.sleep(0.01)
 
 
 def going(page: HtmlPage) -> list[str]:
