@@ -7,6 +7,7 @@ from pathlib import Path
 from demo import push
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import Tag
+from kubedash.policy.placeholder import OWN_LABEL
 from kubedash.storage import manifests, repositories, tag_history
 from tests.events.told import ask, listening, made_up
 from tests.support.aio import run
@@ -43,6 +44,26 @@ def test_pushes_moves_and_deletions_are_followed_at_once(tmp_path: Path) -> None
             await listener.told(f"delete {NAME}:latest", f"delete {NAME}:also", f"delete {NAME}@{second.digest}")
             assert await here.digests(NAME) == {"1.0": first.digest}
             assert (await here.repository(NAME)).tag_count == 1
+
+    run(story())
+
+
+def test_what_a_deletion_puts_under_a_tag_for_a_moment_is_no_history(tmp_path: Path) -> None:
+    first = content.image(1)
+    passing = push.make_image(labels={OWN_LABEL: "a nonce"})
+
+    async def story() -> None:
+        async with listening(tmp_path) as (listener, registry):
+            here = listener.here
+            push.push(registry.url, NAME, "1.0", first)
+            await listener.told(f"push {NAME}:1.0")
+            push.push(registry.url, NAME, "1.0", passing)
+            await listener.told(f"push {NAME}@{passing.digest}")
+            assert await here.digests(NAME) == {"1.0": first.digest}
+            repository = await here.repository(NAME)
+            async with here.services.database.read() as session:
+                past = await tag_history.of_tag(session, repository.id, Tag("1.0"))
+            assert [one.digest for one in past] == [first.digest]
 
     run(story())
 

@@ -135,6 +135,7 @@ def test_charts_and_lists_count_the_same_pulls(pair: Pair, tmp_path: Path) -> No
         return [charted, *(found["pulls"]["days_7"] for found in (tag, repository) if found["pulls"])]
 
     await_(known, bool)
+    await_(lambda: pair.server.api("GET", tags)["items"], bool)
     # One platform, as most people do it, then all of them.
     for number, words in enumerate([["--override-arch", "amd64"], ["--all"]], 1):
         _skopeo(words, f"{pair.registry.url}/shop/multi:1.0", tmp_path / str(number))

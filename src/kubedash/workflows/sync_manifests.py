@@ -19,6 +19,7 @@ from kubedash.errors import RegistryError
 from kubedash.oci.digest import Digest
 from kubedash.oci.manifest import Descriptor, parse_manifest
 from kubedash.oci.reference import RepositoryName
+from kubedash.policy.placeholder import OWN_LABEL
 from kubedash.registry.client import FetchedManifest, RegistryClient
 from kubedash.registry.errors import Absent, Refused, TooLarge, Unsupported
 from kubedash.workflows.sync_tools import each
@@ -199,3 +200,15 @@ def _date_indexes(loaded: Loaded) -> None:
             dates = [entry.created for entry in entries if entry is not None and entry.created is not None]
             if dates:
                 loaded.manifests[digest] = msgspec.structs.replace(summary, created=max(dates))
+
+
+def take_placeholders(loaded: Loaded) -> set[Digest]:
+    """Takes out what a deletion put under a tag for a moment: the next crawl shows how that ended."""
+    found = {
+        digest
+        for digest, summary in loaded.manifests.items()
+        if any(label.key == OWN_LABEL for label in summary.labels)
+    }
+    for digest in found:
+        del loaded.manifests[digest]
+    return found

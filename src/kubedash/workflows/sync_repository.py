@@ -17,7 +17,6 @@ from kubedash.errors import RegistryError
 from kubedash.oci.digest import Digest
 from kubedash.oci.reference import RepositoryName, Tag
 from kubedash.policy.attachments import to_ask_again, to_look_into
-from kubedash.policy.placeholder import OWN_LABEL
 from kubedash.registry.client import FetchedManifest, RegistryClient
 from kubedash.registry.errors import TooLarge
 from kubedash.storage import manifests, referrers, repositories, tags
@@ -31,6 +30,7 @@ from kubedash.workflows.sync_manifests import (
     Loader,
     explain,
     is_gone,
+    take_placeholders,
     unreadable,
 )
 from kubedash.workflows.sync_store import store_manifests
@@ -265,7 +265,7 @@ class _RepositoryCrawl:
         self._failures.update(look.failures)
 
     async def _store(self, digests: dict[Tag, Digest], loaded: Loaded) -> None:
-        passing = _take_placeholders(loaded)
+        passing = take_placeholders(loaded)
         changed = [
             (tag, digest)
             for tag, digest in digests.items()
@@ -364,15 +364,3 @@ class _RepositoryCrawl:
             return set()
         async with self._visit.database.read() as session:
             return await manifests.known(session, digests, self._visit.repository_id)
-
-
-def _take_placeholders(loaded: Loaded) -> set[Digest]:
-    """Takes out what a deletion put under a tag for a moment: the next crawl shows how that ended."""
-    found = {
-        digest
-        for digest, summary in loaded.manifests.items()
-        if any(label.key == OWN_LABEL for label in summary.labels)
-    }
-    for digest in found:
-        del loaded.manifests[digest]
-    return found

@@ -23,7 +23,7 @@ from kubedash.storage import manifests, referrers, repositories, tags, touched_t
 from kubedash.storage.database import ReadSession, WriteSession
 from kubedash.workflows.services import Services
 from kubedash.workflows.sync_attachments import API, SUBJECT, TAG, Attachments, ReferrersApi
-from kubedash.workflows.sync_manifests import Loaded, Loader, is_gone
+from kubedash.workflows.sync_manifests import Loaded, Loader, is_gone, take_placeholders
 from kubedash.workflows.sync_store import store_manifests
 from kubedash.workflows.sync_tools import each
 
@@ -68,6 +68,8 @@ async def bring_up_to_date(
         return Outcome(None)
     loader = Loader(client, name, lambda digests: _known(services, before.repository_id, digests))
     loaded = await loader.load({}, {*look.present.values(), *touched.pushed})
+    passing = take_placeholders(loaded)
+    look.present = {tag: digest for tag, digest in look.present.items() if digest not in passing}
     lost = await _lost(client, name, touched.deleted)
     for tag in [tag for tag, digest in look.present.items() if digest in loaded.failures]:
         del look.present[tag]
